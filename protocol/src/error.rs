@@ -54,6 +54,14 @@ pub enum FormatError {
     /// An enumerated byte has no meaning.
     #[error("unknown value {0} of an enumerated field")]
     UnknownKind(u8),
+    /// Not the JSON that is expected here.
+    #[error("not the JSON that is expected here (line {line}, column {column})")]
+    BadJson {
+        /// Line of the first error, from 1.
+        line: usize,
+        /// Column of the first error.
+        column: usize,
+    },
 }
 
 impl FormatError {
@@ -72,6 +80,7 @@ impl FormatError {
             Self::VersionZero => "version-zero",
             Self::BadDecimal => "bad-decimal",
             Self::UnknownKind(_) => "unknown-kind",
+            Self::BadJson { .. } => "bad-json",
         }
     }
 }

@@ -1,0 +1,450 @@
+//! The metrics of `keyglass-server`.
+
+use std::time::Duration;
+
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+};
+
+use crate::labels::{Capped, MAX_ROUTES, status_class};
+use crate::{MonitoringError, Registry};
+
+/// Publishing one epoch takes from a millisecond (one update) to minutes (an import).
+const PUBLISH_BUCKETS: &[f64] = &[
+    0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+];
+
+/// Requests are answered in less than a millisecond when cached; 10 s is the server's own limit.
+const REQUEST_BUCKETS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
+];
+
+/// The steps from the pending queue to an epoch that readers see, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PublishStep {
+    /// A batch of the durable queue is fixed for the next epoch.
+    Freeze,
+    /// The tree is updated, one database transaction.
+    Tree,
+    /// Leaf and audit proof are made and stored.
+    Stage,
+    /// Some proofs of the batch and the audit proof are verified before anything is signed.
+    SelfCheck,
+    /// The guard moves to the new size and root.
+    Guard,
+    /// The checkpoint is signed.
+    Sign,
+    /// Cosigners are asked until the quorum is met.
+    Cosign,
+    /// Readers move to the new epoch.
+    Flip,
+    /// Receipts of the batch are marked as fulfilled.
+    Fulfil,
+}
+
+impl PublishStep {
+    /// Every step, in order.
+    pub const ALL: [Self; 9] = [
+        Self::Freeze,
+        Self::Tree,
+        Self::Stage,
+        Self::SelfCheck,
+        Self::Guard,
+        Self::Sign,
+        Self::Cosign,
+        Self::Flip,
+        Self::Fulfil,
+    ];
+
+    /// Value of the label `step`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Tree => "tree",
+            Self::Stage => "stage",
+            Self::SelfCheck => "self-check",
+            Self::Guard => "guard",
+            Self::Sign => "sign",
+            Self::Cosign => "cosign",
+            Self::Flip => "flip",
+            Self::Fulfil => "fulfil",
+        }
+    }
+}
+
+/// How one label's lookup ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LookupOutcome {
+    /// A record with its proof.
+    Found,
+    /// A proof of absence.
+    Absent,
+    /// Refused before any proof was made: malformed label, access policy, rate limit.
+    Refused,
+    /// The server failed; the client got a 5xx.
+    Failed,
+}
+
+impl LookupOutcome {
+    const ALL: [Self; 4] = [Self::Found, Self::Absent, Self::Refused, Self::Failed];
+
+    /// Value of the label `outcome`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::Absent => "absent",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Whether publishing waits for a late quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HoldState {
+    /// The quorum is in time.
+    None,
+    /// The quorum is late: readers stay where they are, updates get 503.
+    Holding,
+    /// The quorum timeout passed and the operator chose to go on without the quorum.
+    Degraded,
+}
+
+impl HoldState {
+    const ALL: [Self; 3] = [Self::None, Self::Holding, Self::Degraded];
+
+    /// Value of the label `state`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Holding => "holding",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
+/// What the directory server tells about itself. Times are handed in as seconds since 1970.
+#[derive(Debug)]
+pub struct ServerMetrics {
+    signed_epoch: IntGauge,
+    head_epoch: IntGauge,
+    head_flipped: Gauge,
+    heartbeat: Gauge,
+    publish: Histogram,
+    publish_steps: HistogramVec,
+    publish_failures: IntCounter,
+    published_updates: IntCounter,
+    queue_depth: IntGauge,
+    oldest_pending: Gauge,
+    receipts_issued: IntCounter,
+    receipts_missed: IntCounter,
+    lookups: IntCounterVec,
+    http_requests: IntCounterVec,
+    http_seconds: HistogramVec,
+    problems: IntCounterVec,
+    cosigner_seen: GaugeVec,
+    hold: IntGaugeVec,
+    quorum_met: IntGauge,
+    routes: Capped,
+}
+
+impl ServerMetrics {
+    /// Registers every metric of the server.
+    ///
+    /// # Errors
+    /// A name is taken: the set was registered before.
+    pub fn register(registry: &Registry) -> Result<Self, MonitoringError> {
+        let metrics = Self {
+            signed_epoch: registry
+                .int_gauge("keyglass_server_signed_epoch", "Newest epoch with a checkpoint signed by the log key.")?,
+            head_epoch: registry
+                .int_gauge("keyglass_server_head_epoch", "Epoch that readers are answered from.")?,
+            head_flipped: registry.gauge(
+                "keyglass_server_head_flip_timestamp_seconds",
+                "When readers last moved to a newer checkpoint or to fresher cosignatures, Unix time.",
+            )?,
+            heartbeat: registry.gauge(
+                "keyglass_server_heartbeat_timestamp_seconds",
+                "Time in the newest heartbeat cosignature, Unix time.",
+            )?,
+            publish: registry.histogram(
+                "keyglass_server_publish_seconds",
+                "Time from freezing a batch until readers see its epoch.",
+                PUBLISH_BUCKETS,
+            )?,
+            publish_steps: registry.histogram_vec(
+                "keyglass_server_publish_step_seconds",
+                "Time of one publishing step.",
+                &["step"],
+                PUBLISH_BUCKETS,
+            )?,
+            publish_failures: registry.counter(
+                "keyglass_server_publish_failures_total",
+                "Publishing attempts that ended with an error before readers moved.",
+            )?,
+            published_updates: registry
+                .counter("keyglass_server_published_updates_total", "Updates that readers can see.")?,
+            queue_depth: registry
+                .int_gauge("keyglass_server_queue_depth_updates", "Accepted updates that no epoch holds yet.")?,
+            oldest_pending: registry.gauge(
+                "keyglass_server_oldest_pending_timestamp_seconds",
+                "When the oldest unpublished update was accepted, Unix time; 0 if there is none.",
+            )?,
+            receipts_issued: registry
+                .counter("keyglass_server_receipts_issued_total", "Receipts given for accepted updates.")?,
+            receipts_missed: registry.counter(
+                "keyglass_server_receipts_missed_total",
+                "Receipts whose deadline passed before their update was in the log.",
+            )?,
+            lookups: registry.counter_vec(
+                "keyglass_server_lookups_total",
+                "Lookups of single labels, batch members included, by outcome.",
+                &["outcome"],
+            )?,
+            http_requests: registry.counter_vec(
+                "keyglass_server_http_requests_total",
+                "Requests by route template and status class.",
+                &["route", "class"],
+            )?,
+            http_seconds: registry.histogram_vec(
+                "keyglass_server_http_request_seconds",
+                "Time from a request's head to the end of its answer, by route template.",
+                &["route"],
+                REQUEST_BUCKETS,
+            )?,
+            problems: registry.counter_vec(
+                "keyglass_server_problems_total",
+                "Problem documents sent, by the short name of their type.",
+                &["type"],
+            )?,
+            cosigner_seen: registry.gauge_vec(
+                "keyglass_server_cosigner_last_seen_timestamp_seconds",
+                "Time in the newest good cosignature of each configured cosigner, Unix time.",
+                &["cosigner"],
+            )?,
+            hold: registry.int_gauge_vec(
+                "keyglass_server_hold_state",
+                "1 for the state publishing is in: none, holding (quorum late) or degraded (gone on without it).",
+                &["state"],
+            )?,
+            quorum_met: registry.int_gauge(
+                "keyglass_server_quorum_met",
+                "1 if the newest signed checkpoint carries the quorum's cosignatures, else 0.",
+            )?,
+            routes: Capped::new(MAX_ROUTES),
+        };
+        metrics.start_at_zero();
+        Ok(metrics)
+    }
+
+    /// A counter that first appears when something goes wrong has no increase to alert on.
+    fn start_at_zero(&self) {
+        for outcome in LookupOutcome::ALL {
+            self.lookups.with_label_values(&[outcome.name()]);
+        }
+        for step in PublishStep::ALL {
+            self.publish_steps.with_label_values(&[step.name()]);
+        }
+        self.hold(HoldState::None);
+    }
+
+    /// The log key signed the checkpoint of `epoch`.
+    pub fn signed(&self, epoch: u64) {
+        self.signed_epoch.set(saturating(epoch));
+    }
+
+    /// Readers are answered from `epoch` since `now`.
+    pub fn flipped(&self, epoch: u64, now: f64) {
+        self.head_epoch.set(saturating(epoch));
+        self.head_flipped.set(now);
+    }
+
+    /// The heartbeat key cosigned at `time`.
+    pub fn heartbeat(&self, time: f64) {
+        self.heartbeat.set(time);
+    }
+
+    /// One publishing step took `elapsed`.
+    pub fn publish_step(&self, step: PublishStep, elapsed: Duration) {
+        self.publish_steps
+            .with_label_values(&[step.name()])
+            .observe(elapsed.as_secs_f64());
+    }
+
+    /// An epoch with `updates` updates reached the readers after `elapsed`.
+    pub fn published(&self, updates: u64, elapsed: Duration) {
+        self.publish.observe(elapsed.as_secs_f64());
+        self.published_updates.inc_by(updates);
+    }
+
+    /// A publishing attempt failed.
+    pub fn publish_failed(&self) {
+        self.publish_failures.inc();
+    }
+
+    /// `depth` updates wait; the oldest was accepted at `oldest` (`None`: nothing waits).
+    pub fn queue(&self, depth: u64, oldest: Option<f64>) {
+        self.queue_depth.set(saturating(depth));
+        self.oldest_pending.set(oldest.unwrap_or(0.0));
+    }
+
+    /// A receipt was given.
+    pub fn receipt_issued(&self) {
+        self.receipts_issued.inc();
+    }
+
+    /// `count` receipts were found past their deadline and unfulfilled.
+    pub fn receipts_missed(&self, count: u64) {
+        self.receipts_missed.inc_by(count);
+    }
+
+    /// One label's lookup ended.
+    pub fn lookup(&self, outcome: LookupOutcome) {
+        self.lookups.with_label_values(&[outcome.name()]).inc();
+    }
+
+    /// A request to `route` (the template, as `/v1/accounts/{id}`, never the path; `None` if nothing
+    /// matched) was answered with `status` after `elapsed`.
+    pub fn http_request(&self, route: Option<&str>, status: u16, elapsed: Duration) {
+        let route = route.map_or("unmatched", |template| self.routes.admit(template));
+        self.http_requests
+            .with_label_values(&[route, status_class(status)])
+            .inc();
+        self.http_seconds
+            .with_label_values(&[route])
+            .observe(elapsed.as_secs_f64());
+    }
+
+    /// A problem document of this type (its stable short name) was sent.
+    pub fn problem(&self, kind: &'static str) {
+        self.problems.with_label_values(&[kind]).inc();
+    }
+
+    /// The configured cosigner `name` cosigned at `time`; call with 0 at start so that one who never answers
+    /// is seen as well.
+    pub fn cosigner_seen(&self, name: &str, time: f64) {
+        self.cosigner_seen.with_label_values(&[name]).set(time);
+    }
+
+    /// Publishing is in `state` now.
+    pub fn hold(&self, state: HoldState) {
+        for other in HoldState::ALL {
+            self.hold
+                .with_label_values(&[other.name()])
+                .set(i64::from(other == state));
+        }
+    }
+
+    /// Whether the newest signed checkpoint has its quorum.
+    pub fn quorum_met(&self, met: bool) {
+        self.quorum_met.set(i64::from(met));
+    }
+}
+
+fn saturating(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn fresh() -> (Registry, ServerMetrics) {
+        let registry = Registry::new("keyglass-server", "0").unwrap();
+        let metrics = ServerMetrics::register(&registry).unwrap();
+        (registry, metrics)
+    }
+
+    #[track_caller]
+    fn assert_line(registry: &Registry, line: &str) {
+        let text = registry.encode().unwrap();
+        assert!(
+            text.lines().any(|found| found == line),
+            "no line {line:?} in\n{text}"
+        );
+    }
+
+    #[test]
+    fn every_method_moves_its_metric() {
+        let (registry, metrics) = fresh();
+        metrics.signed(8);
+        metrics.flipped(7, 1000.5);
+        metrics.heartbeat(1001.0);
+        metrics.publish_step(PublishStep::Guard, Duration::from_millis(2));
+        metrics.published(3, Duration::from_millis(40));
+        metrics.publish_failed();
+        metrics.queue(5, Some(999.0));
+        metrics.receipt_issued();
+        metrics.receipts_missed(2);
+        metrics.lookup(LookupOutcome::Absent);
+        metrics.http_request(Some("/v1/accounts/{id}"), 404, Duration::from_millis(1));
+        metrics.problem("absent");
+        metrics.cosigner_seen("auditor.example", 998.0);
+        metrics.quorum_met(true);
+        for line in [
+            "keyglass_server_signed_epoch 8",
+            "keyglass_server_head_epoch 7",
+            "keyglass_server_head_flip_timestamp_seconds 1000.5",
+            "keyglass_server_heartbeat_timestamp_seconds 1001",
+            r#"keyglass_server_publish_step_seconds_count{step="guard"} 1"#,
+            "keyglass_server_publish_seconds_count 1",
+            "keyglass_server_published_updates_total 3",
+            "keyglass_server_publish_failures_total 1",
+            "keyglass_server_queue_depth_updates 5",
+            "keyglass_server_oldest_pending_timestamp_seconds 999",
+            "keyglass_server_receipts_issued_total 1",
+            "keyglass_server_receipts_missed_total 2",
+            r#"keyglass_server_lookups_total{outcome="absent"} 1"#,
+            r#"keyglass_server_http_requests_total{class="4xx",route="/v1/accounts/{id}"} 1"#,
+            r#"keyglass_server_http_request_seconds_count{route="/v1/accounts/{id}"} 1"#,
+            r#"keyglass_server_problems_total{type="absent"} 1"#,
+            r#"keyglass_server_cosigner_last_seen_timestamp_seconds{cosigner="auditor.example"} 998"#,
+            "keyglass_server_quorum_met 1",
+        ] {
+            assert_line(&registry, line);
+        }
+    }
+
+    #[test]
+    fn exactly_one_hold_state_is_set() {
+        let (registry, metrics) = fresh();
+        assert_line(&registry, r#"keyglass_server_hold_state{state="none"} 1"#);
+        metrics.hold(HoldState::Holding);
+        assert_line(&registry, r#"keyglass_server_hold_state{state="none"} 0"#);
+        assert_line(&registry, r#"keyglass_server_hold_state{state="holding"} 1"#);
+    }
+
+    #[test]
+    fn an_empty_queue_has_no_oldest_update() {
+        let (registry, metrics) = fresh();
+        metrics.queue(1, Some(5.0));
+        metrics.queue(0, None);
+        assert_line(&registry, "keyglass_server_oldest_pending_timestamp_seconds 0");
+    }
+
+    #[test]
+    fn unknown_paths_and_too_many_routes_cost_one_series_each() {
+        let (registry, metrics) = fresh();
+        for number in 0..MAX_ROUTES + 10 {
+            metrics.http_request(Some(&format!("/route/{number}")), 200, Duration::ZERO);
+        }
+        metrics.http_request(None, 404, Duration::ZERO);
+        assert_line(
+            &registry,
+            r#"keyglass_server_http_requests_total{class="2xx",route="other"} 10"#,
+        );
+        assert_line(
+            &registry,
+            r#"keyglass_server_http_requests_total{class="4xx",route="unmatched"} 1"#,
+        );
+    }
+
+    #[test]
+    fn outcomes_exist_before_the_first_lookup() {
+        assert_line(&fresh().0, r#"keyglass_server_lookups_total{outcome="failed"} 0"#);
+    }
+}

@@ -1,2 +1,53 @@
-//! .
-fn main() {}
+//! `cargo xtask …`: what a developer of Keyglass runs. Kept small and quick to compile; depends on none of the
+//! programs.
+
+mod deny;
+mod directions;
+mod programs;
+mod step;
+mod test;
+mod tools;
+mod up;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+/// Tasks of the Keyglass workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Start a directory and an independent auditor, publish sample accounts, print commands to try
+    Up(up::Options),
+    /// Run everything that must pass
+    Test,
+    /// Run a long test of the testkit by name; without a name: list them
+    Long(programs::Long),
+    /// Measure us beside plain akd on the same work (release build)
+    Bench(programs::Bench),
+}
+
+fn main() -> Result<()> {
+    match Task::parse() {
+        Task::Up(options) => up::run(&options),
+        Task::Test => test::run(),
+        Task::Long(options) => programs::long(&options),
+        Task::Bench(options) => programs::bench(&options),
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> Result<PathBuf> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(manifest
+        .parent()
+        .context("xtask lies inside the workspace")?
+        .to_owned())
+}
+
+/// The cargo that runs us.
+fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}

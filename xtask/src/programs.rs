@@ -1,0 +1,94 @@
+//! `cargo xtask long` and `cargo xtask bench`: programs of the testkit, built in release mode where speed is
+//! the point.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+
+use crate::{cargo, root};
+
+/// Arguments of `cargo xtask long`.
+#[derive(Args)]
+pub(crate) struct Long {
+    /// Name of the test; without it all names are listed
+    name: Option<String>,
+    /// Handed on to the test
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Arguments of `cargo xtask bench`.
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Handed on to the benchmark
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs `testkit/src/bin/long-<name>.rs`.
+pub(crate) fn long(options: &Long) -> Result<()> {
+    let names = long_names()?;
+    let Some(name) = &options.name else {
+        println!("cargo xtask long NAME, where NAME is one of:");
+        for name in names {
+            println!("  {name}");
+        }
+        return Ok(());
+    };
+    ensure!(
+        names.contains(name),
+        "no long test {name:?}; there are: {}",
+        names.join(", ")
+    );
+    run(&["--bin", &format!("long-{name}")], &options.arguments)
+}
+
+/// Runs `testkit/src/bin/bench.rs`.
+pub(crate) fn bench(options: &Bench) -> Result<()> {
+    run(&["--release", "--bin", "bench"], &options.arguments)
+}
+
+fn long_names() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let folder = root()?.join("testkit").join("src").join("bin");
+    for entry in fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let bare = name.strip_suffix(".rs").unwrap_or(&name);
+        names.extend(bare.strip_prefix("long-").map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn run(which: &[&str], arguments: &[String]) -> Result<()> {
+    // The testkit's programs start the real binaries from the same folder.
+    let release = which.contains(&"--release");
+    let mut build = Command::new(cargo());
+    build.current_dir(root()?).args([
+        "build",
+        "--locked",
+        "-p",
+        "keyglass-server",
+        "-p",
+        "keyglass-auditor",
+        "-p",
+        "keyglass",
+    ]);
+    if release {
+        build.arg("--release");
+    }
+    ensure!(build.status()?.success(), "the programs do not build");
+    let status = Command::new(cargo())
+        .current_dir(root()?)
+        .args(["run", "--locked", "-p", "keyglass-testkit"])
+        .args(which)
+        .arg("--")
+        .args(arguments)
+        .status()?;
+    if !status.success() {
+        bail!("ended with {status}");
+    }
+    Ok(())
+}

@@ -1,1 +1,27 @@
-//! .
+//! What a Keyglass directory stores, in SQLite or Postgres behind one API.
+//!
+//! * [`Store`] is the door: open it with a [`DatabaseUrl`] and [`StoreKeys`].
+//! * Every call is one named transaction that may run twice and has no effect outside the database.
+//! * Calls block. Only akd's storage trait ([`TreeStore`], [`PinnedTree`]) is asynchronous; it moves the work to
+//!   tokio's threads for blocking calls.
+//! * Time is handed in; no statement asks the database's clock.
+//! * Labels are found by a keyed hash; labels, records and receipts are sealed with a key that is not in the database.
+
+mod connection;
+mod database;
+mod error;
+mod keys;
+mod migrate;
+mod number;
+mod queue;
+mod store;
+mod tables;
+mod tree;
+mod url;
+
+pub use error::StoreError;
+pub use keys::StoreKeys;
+pub use queue::{Conflict, Enqueued, Frozen, Holder, NewUpdate, ReceiptRow, ReceiptStatus};
+pub use store::{Store, Stored};
+pub use tree::{PinnedTree, TreeStore};
+pub use url::DatabaseUrl;

@@ -1,0 +1,12 @@
+DROP TABLE configs;
+DROP TABLE head;
+DROP TABLE cosignatures;
+DROP TABLE checkpoints;
+DROP TABLE log_hashes;
+DROP TABLE epochs;
+DROP TABLE updates;
+DROP TABLE receipts;
+DROP TABLE label_states;
+DROP TABLE nodes;
+DROP TABLE tree_head;
+DROP TABLE meta;

@@ -1,0 +1,152 @@
+//! Pools of connections, and one transaction type over both databases.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, Pool, PooledConnection};
+use diesel::sqlite::SqliteConnection;
+
+use crate::error::StoreError;
+use crate::url::DatabaseUrl;
+
+/// How long a call waits for a free connection, and SQLite for another process's lock.
+const WAIT: Duration = Duration::from_secs(10);
+/// Connections of one process.
+const CONNECTIONS: u32 = 10;
+
+/// WAL so that readers never wait for the publisher; FULL so that a commit has reached the disk.
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
+     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+     PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;";
+
+/// Runs the same diesel expression on whichever database the transaction belongs to.
+macro_rules! on_both {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match $tx {
+            $crate::connection::Tx::Sqlite(c) => {
+                let $conn: &mut diesel::sqlite::SqliteConnection = c;
+                $body
+            }
+            $crate::connection::Tx::Postgres(c) => {
+                let $conn: &mut diesel::pg::PgConnection = c;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// An open transaction; also a bare connection while migrating.
+pub(crate) enum Tx<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// One consistent snapshot, no writes (Postgres: REPEATABLE READ READ ONLY, so hot standbys serve it too).
+    Read,
+    /// Postgres: SERIALIZABLE; SQLite: BEGIN IMMEDIATE.
+    Write,
+}
+
+type SqlitePool = Pool<ConnectionManager<SqliteConnection>>;
+type PostgresPool = Pool<ConnectionManager<PgConnection>>;
+
+/// The connections of one store.
+pub(crate) enum Pools {
+    Sqlite {
+        pool: SqlitePool,
+        /// SQLite has one writer at a time. Waiting here is fair; its own busy handler polls and starves.
+        writer: Mutex<()>,
+    },
+    Postgres(PostgresPool),
+}
+
+#[derive(Debug)]
+struct SqliteSettings;
+
+impl CustomizeConnection<SqliteConnection, R2d2Error> for SqliteSettings {
+    fn on_acquire(&self, conn: &mut SqliteConnection) -> Result<(), R2d2Error> {
+        conn.batch_execute(SQLITE_SETTINGS).map_err(R2d2Error::QueryError)
+    }
+}
+
+impl Pools {
+    pub(crate) fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                let path = path.to_str().ok_or(StoreError::BadUrl)?;
+                let pool = Pool::builder()
+                    .max_size(CONNECTIONS)
+                    .min_idle(Some(1))
+                    .test_on_check_out(false)
+                    .connection_timeout(WAIT)
+                    .connection_customizer(Box::new(SqliteSettings))
+                    .build(ConnectionManager::new(path));
+                let pool = pool.map_err(|e| StoreError::Unreachable(e.to_string()))?;
+                Ok(Self::Sqlite { pool, writer: Mutex::new(()) })
+            }
+            DatabaseUrl::Postgres(url) => Pool::builder()
+                .max_size(CONNECTIONS)
+                .min_idle(Some(1))
+                .connection_timeout(WAIT)
+                .build(ConnectionManager::new(url))
+                .map(Self::Postgres)
+                .map_err(|e| StoreError::Unreachable(e.to_string())),
+        }
+    }
+
+    /// A connection outside a transaction (migrations bring their own).
+    pub(crate) fn bare<T>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite { pool, writer } => {
+                let _turn = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                work(&mut Tx::Sqlite(&mut *checkout(pool)?))
+            }
+            Self::Postgres(pool) => work(&mut Tx::Postgres(&mut *checkout(pool)?)),
+        }
+    }
+
+    /// One attempt at a transaction: committed if `work` answers `Ok`, else rolled back.
+    pub(crate) fn transaction<T>(
+        &self,
+        access: Access,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match (self, access) {
+            (Self::Sqlite { pool, .. }, Access::Read) => {
+                diesel::Connection::transaction(&mut *checkout(pool)?, |c| work(&mut Tx::Sqlite(c)))
+            }
+            (Self::Sqlite { pool, writer }, Access::Write) => {
+                let _turn = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                checkout(pool)?.immediate_transaction(|c| work(&mut Tx::Sqlite(c)))
+            }
+            (Self::Postgres(pool), Access::Read) => {
+                let mut conn = checkout(pool)?;
+                let mut transaction = conn.build_transaction().read_only().repeatable_read();
+                transaction.run(|c| work(&mut Tx::Postgres(c)))
+            }
+            (Self::Postgres(pool), Access::Write) => {
+                let mut conn = checkout(pool)?;
+                let mut transaction = conn.build_transaction().serializable();
+                transaction.run(|c| work(&mut Tx::Postgres(c)))
+            }
+        }
+    }
+}
+
+fn checkout<C>(
+    pool: &Pool<ConnectionManager<C>>,
+) -> Result<PooledConnection<ConnectionManager<C>>, StoreError>
+where
+    C: diesel::r2d2::R2D2Connection + 'static,
+{
+    pool.get().map_err(|e| StoreError::Unreachable(e.to_string()))
+}

@@ -1,0 +1,134 @@
+//! The only road to the database: named transactions that may run twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::connection::{Access, Pools, Tx};
+use crate::error::StoreError;
+use crate::url::DatabaseUrl;
+
+/// Attempts at one transaction before it gives up.
+const ATTEMPTS: u32 = 12;
+
+/// A database with its connections. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pools: Arc<Pools>,
+}
+
+impl Database {
+    pub(crate) fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        Ok(Self { pools: Arc::new(Pools::open(url)?) })
+    }
+
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// Reads in one consistent snapshot.
+    pub(crate) fn read<T>(
+        &self,
+        name: &'static str,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.run(name, Access::Read, work)
+    }
+
+    /// Writes in one serializable transaction.
+    pub(crate) fn write<T>(
+        &self,
+        name: &'static str,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.run(name, Access::Write, work)
+    }
+
+    /// Runs the transaction `name`. `work` may run several times and must have no effect outside the database; only
+    /// collisions with other transactions (serialization failure, deadlock, busy SQLite) are tried again.
+    fn run<T>(
+        &self,
+        name: &'static str,
+        access: Access,
+        mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        for attempt in 1..=ATTEMPTS {
+            match self.pools.transaction(access, &mut work) {
+                Err(error) if error.is_collision() => {
+                    tracing::debug!(transaction = name, attempt, "collided, trying again");
+                    std::thread::sleep(pause(attempt));
+                }
+                other => return other,
+            }
+        }
+        Err(StoreError::Contended { name, attempts: ATTEMPTS })
+    }
+}
+
+/// 2, 4, 8, … at most 128 ms.
+fn pause(attempt: u32) -> Duration {
+    Duration::from_millis(1_u64 << attempt.min(7))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use diesel::result::{DatabaseErrorKind, Error};
+
+    fn database() -> (tempfile::TempDir, Database) {
+        let dir = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(&dir.path().join("db"));
+        let database = Database::open(&url).unwrap();
+        (dir, database)
+    }
+
+    fn failure(kind: DatabaseErrorKind, message: &str) -> StoreError {
+        StoreError::Query(Error::DatabaseError(kind, Box::new(message.to_owned())))
+    }
+
+    #[test]
+    fn collisions_are_tried_again_and_only_they() {
+        let (_dir, database) = database();
+        for (error, expected) in [
+            (failure(DatabaseErrorKind::SerializationFailure, "x"), 3),
+            (failure(DatabaseErrorKind::Unknown, "deadlock detected"), 3),
+            (failure(DatabaseErrorKind::Unknown, "database is locked"), 3),
+            (failure(DatabaseErrorKind::UniqueViolation, "x"), 1),
+            (StoreError::ReadOnly, 1),
+        ] {
+            let mut error = Some(error);
+            let mut left = 2;
+            let mut runs = 0;
+            let _ = database.write("test", |_| {
+                runs += 1;
+                left -= 1;
+                match error.take() {
+                    Some(e) if left >= 0 => {
+                        if let StoreError::Query(Error::DatabaseError(_, info)) = &e {
+                            error = Some(failure(DatabaseErrorKind::Unknown, info.message()));
+                            if info.message() == "x" && e.is_collision() {
+                                error = Some(failure(DatabaseErrorKind::SerializationFailure, "x"));
+                            }
+                        }
+                        Err(e)
+                    }
+                    _ => Ok(()),
+                }
+            });
+            assert_eq!(runs, expected);
+        }
+    }
+
+    #[test]
+    fn attempts_are_capped() {
+        let (_dir, database) = database();
+        let mut runs = 0;
+        let error = database
+            .write("test", |_| -> Result<(), _> {
+                runs += 1;
+                Err(failure(DatabaseErrorKind::SerializationFailure, "x"))
+            })
+            .unwrap_err();
+        assert_eq!((runs, error.reason()), (ATTEMPTS, "transaction-contended"));
+    }
+}

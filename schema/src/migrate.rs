@@ -1,0 +1,66 @@
+//! Bringing a database to this program's schema, and refusing one that is newer.
+
+use diesel::migration::{Migration, MigrationSource};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::connection::{Pools, Tx};
+use crate::error::StoreError;
+
+/// Migrations for SQLite, in order.
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+/// Migrations for Postgres, in order.
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Advisory lock (Postgres) under which one process migrates at a time: "keyglass" in ASCII.
+const LOCK: &str = "SELECT pg_advisory_lock(7738144409047544691)";
+const UNLOCK: &str = "SELECT pg_advisory_unlock(7738144409047544691)";
+
+/// Applies what is missing.
+pub(crate) fn migrate(pools: &Pools) -> Result<(), StoreError> {
+    pools.bare(|tx| match tx {
+        Tx::Sqlite(conn) => up(*conn, SQLITE),
+        Tx::Postgres(conn) => {
+            use diesel::connection::SimpleConnection as _;
+            conn.batch_execute(LOCK)?;
+            let done = up(*conn, POSTGRES);
+            conn.batch_execute(UNLOCK)?;
+            done
+        }
+    })
+}
+
+/// Undoes all migrations (tests: every migration can be reverted).
+#[cfg(any(test, feature = "test-util"))]
+pub(crate) fn revert_all(pools: &Pools) -> Result<(), StoreError> {
+    pools.bare(|tx| match tx {
+        Tx::Sqlite(conn) => conn.revert_all_migrations(SQLITE).map(drop).map_err(failed),
+        Tx::Postgres(conn) => conn.revert_all_migrations(POSTGRES).map(drop).map_err(failed),
+    })
+}
+
+fn up<B, C>(conn: &mut C, ours: EmbeddedMigrations) -> Result<(), StoreError>
+where
+    B: diesel::backend::Backend,
+    C: MigrationHarness<B>,
+    EmbeddedMigrations: MigrationSource<B>,
+{
+    refuse_newer(conn, &ours)?;
+    conn.run_pending_migrations(ours).map(drop).map_err(failed)
+}
+
+fn refuse_newer<B, C>(conn: &mut C, ours: &EmbeddedMigrations) -> Result<(), StoreError>
+where
+    B: diesel::backend::Backend,
+    C: MigrationHarness<B>,
+    EmbeddedMigrations: MigrationSource<B>,
+{
+    let known: Vec<Box<dyn Migration<B>>> = ours.migrations().map_err(failed)?;
+    let mut applied = conn.applied_migrations().map_err(failed)?;
+    applied.sort();
+    let unknown = applied.iter().find(|version| !known.iter().any(|m| m.name().version() == **version));
+    unknown.map_or(Ok(()), |version| Err(StoreError::NewerSchema { found: version.to_string() }))
+}
+
+fn failed(error: impl core::fmt::Display) -> StoreError {
+    StoreError::Migration(error.to_string())
+}

@@ -1,0 +1,121 @@
+//! Opening a store: migrate, then prove that the key is this database's.
+
+use diesel::prelude::*;
+use keyglass_protocol::label::Label;
+use keyglass_protocol::quantity::{Epoch, KeyVersion};
+
+use crate::connection::{Tx, on_both};
+use crate::database::Database;
+use crate::error::StoreError;
+use crate::keys::{Sealed, StoreKeys};
+use crate::migrate::migrate;
+use crate::number::loaded_version;
+use crate::tables::meta;
+use crate::tree::{PinnedTree, Selection, TreeStore, select_state, tree_head};
+use crate::url::DatabaseUrl;
+
+/// What the sealed check value says.
+const KEY_CHECK: &[u8] = b"keyglass store v1";
+
+/// Everything a directory stores. Calls block; clones share connections.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) database: Database,
+    pub(crate) keys: StoreKeys,
+}
+
+/// One stored version of a label's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The record's version.
+    pub version: KeyVersion,
+    /// The epoch that published it.
+    pub epoch: Epoch,
+    /// The record's bytes.
+    pub value: Vec<u8>,
+}
+
+impl Store {
+    /// Opens or creates the database and brings it to this program's schema.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`], [`StoreError::NewerSchema`], [`StoreError::WrongKey`], [`StoreError::Migration`].
+    pub fn open(url: &DatabaseUrl, keys: StoreKeys) -> Result<Self, StoreError> {
+        let database = Database::open(url)?;
+        migrate(database.pools())?;
+        let store = Self { database, keys };
+        store.database.write("check_key", |tx| check_key(tx, &store.keys))?;
+        Ok(store)
+    }
+
+    /// akd's storage for the one publisher.
+    pub fn tree(&self) -> TreeStore {
+        TreeStore::new(self.database.clone(), self.keys.clone())
+    }
+
+    /// akd's storage for readers that stand on `epoch`.
+    pub fn pinned(&self, epoch: Epoch) -> PinnedTree {
+        PinnedTree::new(self.database.clone(), self.keys.clone(), epoch)
+    }
+
+    /// Newest epoch of the tree; `None` before akd created it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn tree_epoch(&self) -> Result<Option<Epoch>, StoreError> {
+        let head = self.database.read("tree_epoch", tree_head)?;
+        Ok(head.map(|head| Epoch::new(head.epoch)))
+    }
+
+    /// A label's newest version published no later than `at`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or the row is damaged.
+    pub fn newest(&self, label: &Label, at: Epoch) -> Result<Option<Stored>, StoreError> {
+        self.select(label, Selection::newest_until(at.get()))
+    }
+
+    /// One version of a label's record.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or the row is damaged.
+    pub fn version(&self, label: &Label, version: KeyVersion) -> Result<Option<Stored>, StoreError> {
+        self.select(label, Selection::version(version.get()))
+    }
+
+    fn select(&self, label: &Label, selection: Selection) -> Result<Option<Stored>, StoreError> {
+        self.database.read("label_version", |tx| stored_version(tx, &self.keys, label.as_bytes(), selection))
+    }
+}
+
+/// The selected version of a label, opened.
+pub(crate) fn stored_version(
+    tx: &mut Tx<'_>,
+    keys: &StoreKeys,
+    label: &[u8],
+    selection: Selection,
+) -> Result<Option<Stored>, StoreError> {
+    let Some(row) = select_state(tx, &keys.label_hash(label), selection)? else {
+        return Ok(None);
+    };
+    let state = row.open(keys, label)?;
+    let version = loaded_version(row.version, "label_states")?;
+    Ok(Some(Stored { version, epoch: Epoch::new(state.epoch), value: state.value.0 }))
+}
+
+/// The first opening seals the check value, every later one must open it.
+fn check_key(tx: &mut Tx<'_>, keys: &StoreKeys) -> Result<(), StoreError> {
+    let stored: Option<Vec<u8>> =
+        on_both!(tx, conn => meta::table.select(meta::key_check).first(conn).optional()?);
+    let Some(stored) = stored else {
+        let sealed = keys.seal(Sealed::Meta, b"key_check", KEY_CHECK)?;
+        on_both!(tx, conn => diesel::insert_into(meta::table)
+            .values((meta::id.eq(1_i16), meta::key_check.eq(&sealed)))
+            .execute(conn)?);
+        return Ok(());
+    };
+    match keys.open(Sealed::Meta, b"key_check", &stored) {
+        Ok(text) if text == KEY_CHECK => Ok(()),
+        _ => Err(StoreError::WrongKey),
+    }
+}

@@ -1,0 +1,62 @@
+//! akd's tree: its storage trait over our tables, for the one writer and for pinned readers.
+
+mod bits;
+mod commit;
+mod label_states;
+mod node_key;
+mod node_row;
+mod nodes;
+mod pinned;
+mod record_id;
+mod storage;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use akd::errors::StorageError;
+use keyglass_protocol::quantity::Epoch;
+
+use crate::database::Database;
+use crate::error::StoreError;
+use crate::keys::StoreKeys;
+
+pub(crate) use label_states::{Selection, select_state};
+pub(crate) use nodes::tree_head;
+pub use pinned::PinnedTree;
+
+/// akd's storage for the one publisher: reads and writes at the newest stored epoch.
+///
+/// Give it to akd by `StorageManager::new_no_cache`: a cache would be filled before the commit and lie after a
+/// failed one. Clones share connections and the armed expectation.
+#[derive(Clone)]
+pub struct TreeStore {
+    database: Database,
+    keys: StoreKeys,
+    armed: Arc<Mutex<Option<Epoch>>>,
+}
+
+impl TreeStore {
+    pub(crate) fn new(database: Database, keys: StoreKeys) -> Self {
+        Self { database, keys, armed: Arc::default() }
+    }
+
+    /// The next publish must find the tree at `expected` and move it to the epoch after: compared inside the
+    /// one transaction that writes it. Otherwise it fails with nothing written. Counts for one publish,
+    /// successful or not.
+    pub fn arm(&self, expected: Epoch) {
+        *self.armed.lock().unwrap_or_else(PoisonError::into_inner) = Some(expected);
+    }
+
+    fn disarm(&self) -> Option<Epoch> {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Runs a synchronous database call on tokio's threads for blocking work.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StorageError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(StorageError::from),
+        Err(_) => Err(StoreError::ThreadDied.into()),
+    }
+}

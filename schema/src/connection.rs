@@ -88,7 +88,10 @@ impl Pools {
                     .connection_customizer(Box::new(SqliteSettings))
                     .build(ConnectionManager::new(path));
                 let pool = pool.map_err(|e| StoreError::Unreachable(e.to_string()))?;
-                Ok(Self::Sqlite { pool, writer: Mutex::new(()) })
+                Ok(Self::Sqlite {
+                    pool,
+                    writer: Mutex::new(()),
+                })
             }
             DatabaseUrl::Postgres(url) => Pool::builder()
                 .max_size(CONNECTIONS)

@@ -18,7 +18,9 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        Ok(Self { pools: Arc::new(Pools::open(url)?) })
+        Ok(Self {
+            pools: Arc::new(Pools::open(url)?),
+        })
     }
 
     pub(crate) fn pools(&self) -> &Pools {
@@ -60,7 +62,10 @@ impl Database {
                 other => return other,
             }
         }
-        Err(StoreError::Contended { name, attempts: ATTEMPTS })
+        Err(StoreError::Contended {
+            name,
+            attempts: ATTEMPTS,
+        })
     }
 }
 

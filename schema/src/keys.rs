@@ -84,12 +84,23 @@ impl StoreKeys {
     }
 
     /// Seals `plaintext` into the row `row_key` of a table. [`SEAL_OVERHEAD`] bytes longer.
-    pub(crate) fn seal(&self, place: Sealed, row_key: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn seal(
+        &self,
+        place: Sealed,
+        row_key: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
         let aad = associated_data(place, row_key);
         let nonce = self.nonce(&aad, plaintext);
         let sealed = self
             .cipher()
-            .encrypt(&full_nonce(&nonce), Payload { msg: plaintext, aad: &aad })
+            .encrypt(
+                &full_nonce(&nonce),
+                Payload {
+                    msg: plaintext,
+                    aad: &aad,
+                },
+            )
             .map_err(|_| StoreError::OutOfRange("sealed field"))?;
         let mut out = Vec::with_capacity(1 + NONCE_LEN + sealed.len());
         out.push(SEAL_VERSION);
@@ -183,13 +194,17 @@ mod tests {
             let mut bad = sealed.clone();
             bad[at] ^= 1;
             assert!(keys(1).open(Sealed::Meta, b"", &bad).is_err(), "byte {at}");
-            assert!(keys(1).open(Sealed::Meta, b"", &sealed[..at]).is_err(), "length {at}");
+            assert!(
+                keys(1).open(Sealed::Meta, b"", &sealed[..at]).is_err(),
+                "length {at}"
+            );
         }
     }
 
     #[test]
     fn nonces_differ_by_row_and_text_and_repeat_for_the_same() {
-        let nonce = |row: &[u8], text: &[u8]| keys(1).seal(Sealed::Updates, row, text).unwrap()[1..17].to_vec();
+        let nonce =
+            |row: &[u8], text: &[u8]| keys(1).seal(Sealed::Updates, row, text).unwrap()[1..17].to_vec();
         assert_eq!(nonce(b"a", b"t"), nonce(b"a", b"t"));
         assert_ne!(nonce(b"a", b"t"), nonce(b"b", b"t"));
         assert_ne!(nonce(b"a", b"t"), nonce(b"a", b"u"));

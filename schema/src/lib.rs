@@ -11,6 +11,7 @@ mod connection;
 mod database;
 mod error;
 mod keys;
+mod log;
 mod migrate;
 mod number;
 mod queue;
@@ -21,6 +22,7 @@ mod url;
 
 pub use error::StoreError;
 pub use keys::StoreKeys;
+pub use log::Cosignature;
 pub use queue::{Conflict, Enqueued, Frozen, Holder, NewUpdate, ReceiptRow, ReceiptStatus};
 pub use store::{Store, Stored};
 pub use tree::{PinnedTree, TreeStore};

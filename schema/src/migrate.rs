@@ -57,8 +57,14 @@ where
     let known: Vec<Box<dyn Migration<B>>> = ours.migrations().map_err(failed)?;
     let mut applied = conn.applied_migrations().map_err(failed)?;
     applied.sort();
-    let unknown = applied.iter().find(|version| !known.iter().any(|m| m.name().version() == **version));
-    unknown.map_or(Ok(()), |version| Err(StoreError::NewerSchema { found: version.to_string() }))
+    let unknown = applied
+        .iter()
+        .find(|version| !known.iter().any(|m| m.name().version() == **version));
+    unknown.map_or(Ok(()), |version| {
+        Err(StoreError::NewerSchema {
+            found: version.to_string(),
+        })
+    })
 }
 
 fn failed(error: impl core::fmt::Display) -> StoreError {

@@ -21,7 +21,10 @@ pub(crate) fn stored_count(count: usize) -> i64 {
 
 /// For reading: a negative number means that the row is corrupt.
 pub(crate) fn loaded(number: i64, table: &'static str) -> Result<u64, StoreError> {
-    u64::try_from(number).map_err(|_| StoreError::Corrupt { table, why: "negative number" })
+    u64::try_from(number).map_err(|_| StoreError::Corrupt {
+        table,
+        why: "negative number",
+    })
 }
 
 /// As [`loaded`], for epochs.
@@ -36,5 +39,8 @@ pub(crate) fn loaded_millis(number: i64, table: &'static str) -> Result<Millis, 
 
 /// As [`loaded`], for versions; 0 is corrupt too.
 pub(crate) fn loaded_version(number: i64, table: &'static str) -> Result<KeyVersion, StoreError> {
-    KeyVersion::new(loaded(number, table)?).map_err(|_| StoreError::Corrupt { table, why: "version zero" })
+    KeyVersion::new(loaded(number, table)?).map_err(|_| StoreError::Corrupt {
+        table,
+        why: "version zero",
+    })
 }

@@ -44,7 +44,9 @@ impl Store {
         let database = Database::open(url)?;
         migrate(database.pools())?;
         let store = Self { database, keys };
-        store.database.write("check_key", |tx| check_key(tx, &store.keys))?;
+        store
+            .database
+            .write("check_key", |tx| check_key(tx, &store.keys))?;
         Ok(store)
     }
 
@@ -84,7 +86,9 @@ impl Store {
     }
 
     fn select(&self, label: &Label, selection: Selection) -> Result<Option<Stored>, StoreError> {
-        self.database.read("label_version", |tx| stored_version(tx, &self.keys, label.as_bytes(), selection))
+        self.database.read("label_version", |tx| {
+            stored_version(tx, &self.keys, label.as_bytes(), selection)
+        })
     }
 }
 
@@ -100,7 +104,11 @@ pub(crate) fn stored_version(
     };
     let state = row.open(keys, label)?;
     let version = loaded_version(row.version, "label_states")?;
-    Ok(Some(Stored { version, epoch: Epoch::new(state.epoch), value: state.value.0 }))
+    Ok(Some(Stored {
+        version,
+        epoch: Epoch::new(state.epoch),
+        value: state.value.0,
+    }))
 }
 
 /// The first opening seals the check value, every later one must open it.

@@ -62,7 +62,14 @@ mod tests {
 
     #[test]
     fn other_urls_are_refused() {
-        for bad in ["", "sqlite://", "sqlite://:memory:", "mysql://x", "/tmp/x", "file:x"] {
+        for bad in [
+            "",
+            "sqlite://",
+            "sqlite://:memory:",
+            "mysql://x",
+            "/tmp/x",
+            "file:x",
+        ] {
             assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
         }
     }
@@ -70,6 +77,9 @@ mod tests {
     #[test]
     fn passwords_are_not_printed() {
         let url = "postgres://u:secret@h/d".parse::<DatabaseUrl>();
-        assert_eq!(url.map(|u| format!("{u} {u:?}")).ok(), Some("postgres://… postgres://…".to_owned()));
+        assert_eq!(
+            url.map(|u| format!("{u} {u:?}")).ok(),
+            Some("postgres://… postgres://…".to_owned())
+        );
     }
 }

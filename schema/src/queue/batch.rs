@@ -39,7 +39,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails or a row is damaged.
     pub fn frozen(&self, epoch: Epoch) -> Result<Vec<Frozen>, StoreError> {
-        self.database.read("frozen_batch", |tx| frozen(tx, &self.keys, epoch))
+        self.database
+            .read("frozen_batch", |tx| frozen(tx, &self.keys, epoch))
     }
 
     /// The batch of `epoch` is in a signed epoch: its receipts name it, its queue rows go. Returns how many; 0 if it
@@ -51,7 +52,10 @@ impl Store {
         self.database.write("finish_batch", |tx| {
             let head = tree_head(tx)?.map(|head| head.epoch);
             if head.is_none_or(|head| head < epoch.get()) {
-                return Err(StoreError::EpochMoved { expected: epoch.get(), found: head });
+                return Err(StoreError::EpochMoved {
+                    expected: epoch.get(),
+                    found: head,
+                });
             }
             finish(tx, epoch)
         })
@@ -84,14 +88,20 @@ impl Store {
 fn freeze(tx: &mut Tx<'_>, epoch: Epoch, max: usize) -> Result<(), StoreError> {
     let epoch = stored_epoch(epoch)?;
     let free = || {
-        let oldest = updates::table.filter(updates::epoch.is_null()).order(updates::seq.asc());
+        let oldest = updates::table
+            .filter(updates::epoch.is_null())
+            .order(updates::seq.asc());
         oldest.limit(stored_count(max)).select(updates::seq)
     };
     let chosen: Vec<i64> = on_both!(tx, conn => free().load(conn)?);
     let Some(last) = chosen.last().copied() else {
         return Ok(());
     };
-    let upto = || updates::table.filter(updates::epoch.is_null()).filter(updates::seq.le(last));
+    let upto = || {
+        updates::table
+            .filter(updates::epoch.is_null())
+            .filter(updates::seq.le(last))
+    };
     on_both!(tx, conn => diesel::update(upto()).set(updates::epoch.eq(epoch)).execute(conn)?);
     Ok(())
 }
@@ -101,12 +111,15 @@ type Columns = (Vec<u8>, i64, Vec<u8>, Vec<u8>);
 fn frozen(tx: &mut Tx<'_>, keys: &StoreKeys, epoch: Epoch) -> Result<Vec<Frozen>, StoreError> {
     let epoch = stored_epoch(epoch)?;
     let query = || {
-        updates::table.filter(updates::epoch.eq(epoch)).order(updates::seq.asc()).select((
-            updates::label_hash,
-            updates::version,
-            updates::receipt_hash,
-            updates::sealed,
-        ))
+        updates::table
+            .filter(updates::epoch.eq(epoch))
+            .order(updates::seq.asc())
+            .select((
+                updates::label_hash,
+                updates::version,
+                updates::receipt_hash,
+                updates::sealed,
+            ))
     };
     let rows: Vec<Columns> = on_both!(tx, conn => query().load(conn)?);
     rows.into_iter().map(|row| open_frozen(tx, keys, row)).collect()
@@ -116,8 +129,16 @@ fn open_frozen(tx: &mut Tx<'_>, keys: &StoreKeys, row: Columns) -> Result<Frozen
     let (label_hash, version, receipt_hash, sealed) = row;
     let (label, record) = open(keys, &label_hash, version, &sealed)?;
     let receipt = by_hash(tx, keys, &receipt_hash)?;
-    let receipt = receipt.ok_or(StoreError::Corrupt { table: TABLE, why: "an update without its receipt" })?;
-    Ok(Frozen { label, version: loaded_version(version, TABLE)?, record, receipt_id: receipt.row.id })
+    let receipt = receipt.ok_or(StoreError::Corrupt {
+        table: TABLE,
+        why: "an update without its receipt",
+    })?;
+    Ok(Frozen {
+        label,
+        version: loaded_version(version, TABLE)?,
+        record,
+        receipt_id: receipt.row.id,
+    })
 }
 
 fn finish(tx: &mut Tx<'_>, epoch: Epoch) -> Result<usize, StoreError> {

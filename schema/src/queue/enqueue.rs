@@ -46,8 +46,13 @@ fn obstacle(
     if let Some(pending) = pending_of(tx, keys, label_hash)? {
         return if pending.record == update.record {
             let receipt = by_hash(tx, keys, &pending.receipt_hash)?;
-            let missing = StoreError::Corrupt { table: TABLE, why: "an update without its receipt" };
-            receipt.map(|status| Some(Enqueued::Same(status.row))).ok_or(missing)
+            let missing = StoreError::Corrupt {
+                table: TABLE,
+                why: "an update without its receipt",
+            };
+            receipt
+                .map(|status| Some(Enqueued::Same(status.row)))
+                .ok_or(missing)
         } else {
             Ok(Some(Enqueued::Conflict(Conflict::Label(pending.version))))
         };
@@ -97,7 +102,9 @@ fn holder_obstacle(
     let hash = keys.label_hash(label.as_bytes());
     let query = || {
         let of_holder = updates::table.filter(updates::label_hash.eq(hash.as_slice()));
-        diesel::select(diesel::dsl::exists(of_holder.filter(updates::changes_identity.eq(true))))
+        diesel::select(diesel::dsl::exists(
+            of_holder.filter(updates::changes_identity.eq(true)),
+        ))
     };
     let changes: bool = on_both!(tx, conn => query().get_result(conn)?);
     Ok(changes.then_some(Enqueued::Conflict(Conflict::HolderChanges)))
@@ -130,16 +137,18 @@ fn pending_of(
     label_hash: &KeyedHash,
 ) -> Result<Option<PendingRow>, StoreError> {
     let query = || {
-        updates::table.filter(updates::label_hash.eq(label_hash.as_slice())).select((
-            updates::version,
-            updates::receipt_hash,
-            updates::sealed,
-        ))
+        updates::table
+            .filter(updates::label_hash.eq(label_hash.as_slice()))
+            .select((updates::version, updates::receipt_hash, updates::sealed))
     };
     let row: Option<(i64, Vec<u8>, Vec<u8>)> = on_both!(tx, conn => query().first(conn).optional()?);
     row.map(|(version, receipt_hash, sealed)| {
         let (_, record) = open(keys, label_hash, version, &sealed)?;
-        Ok(PendingRow { version: loaded_version(version, TABLE)?, receipt_hash, record })
+        Ok(PendingRow {
+            version: loaded_version(version, TABLE)?,
+            receipt_hash,
+            record,
+        })
     })
     .transpose()
 }
@@ -197,7 +206,10 @@ pub(super) fn open(
     sealed: &[u8],
 ) -> Result<(Label, Vec<u8>), StoreError> {
     let text = keys.open(Sealed::Updates, &row_key(label_hash, version), sealed)?;
-    let corrupt = || StoreError::Corrupt { table: TABLE, why: "sealed text" };
+    let corrupt = || StoreError::Corrupt {
+        table: TABLE,
+        why: "sealed text",
+    };
     let (label, record) = split(&text).map_err(|_| corrupt())?;
     let label = core::str::from_utf8(label).map_err(|_| corrupt())?;
     let label = Label::parse(label).map_err(|_| corrupt())?;

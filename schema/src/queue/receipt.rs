@@ -110,7 +110,10 @@ type Columns = (Vec<u8>, Option<i64>, Vec<u8>);
 
 fn open(keys: &StoreKeys, (hash, epoch, sealed): Columns) -> Result<ReceiptStatus, StoreError> {
     let text = keys.open(Sealed::Receipts, &hash, &sealed)?;
-    let row = ReceiptRow::parse(&text).map_err(|_| StoreError::Corrupt { table: TABLE, why: "sealed text" })?;
+    let row = ReceiptRow::parse(&text).map_err(|_| StoreError::Corrupt {
+        table: TABLE,
+        why: "sealed text",
+    })?;
     let epoch = epoch.map(|epoch| loaded_epoch(epoch, TABLE)).transpose()?;
     Ok(ReceiptStatus { row, epoch })
 }
@@ -122,9 +125,11 @@ pub(super) fn by_hash(
     hash: &[u8],
 ) -> Result<Option<ReceiptStatus>, StoreError> {
     let query = || {
-        receipts::table
-            .filter(receipts::receipt_hash.eq(hash))
-            .select((receipts::receipt_hash, receipts::epoch, receipts::sealed))
+        receipts::table.filter(receipts::receipt_hash.eq(hash)).select((
+            receipts::receipt_hash,
+            receipts::epoch,
+            receipts::sealed,
+        ))
     };
     let row: Option<Columns> = on_both!(tx, conn => query().first(conn).optional()?);
     row.map(|row| open(keys, row)).transpose()

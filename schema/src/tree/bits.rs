@@ -11,7 +11,10 @@ pub(super) fn byte_length(bits: u32) -> usize {
 
 /// The bytes that a canonical label occupies; nothing if the length is out of range.
 pub(super) fn prefix_bytes(label: &NodeLabel) -> &[u8] {
-    label.label_val.get(..byte_length(label.label_len)).unwrap_or_default()
+    label
+        .label_val
+        .get(..byte_length(label.label_len))
+        .unwrap_or_default()
 }
 
 /// Whether the length is at most 256 and all bits past it are zero.

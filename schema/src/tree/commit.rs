@@ -47,13 +47,19 @@ struct NodeRow {
 impl Rows {
     pub(super) fn encode(keys: &StoreKeys, records: &[DbRecord]) -> Result<Self, StoreError> {
         let ends_with_head = matches!(records.last(), Some(DbRecord::Azks(_)));
-        let mut rows = Self { nodes: Vec::new(), states: Vec::new(), head: None, ends_with_head };
+        let mut rows = Self {
+            nodes: Vec::new(),
+            states: Vec::new(),
+            head: None,
+            ends_with_head,
+        };
         for record in records {
             match record {
                 DbRecord::Azks(azks) => rows.head = Some(head_columns(azks)?),
-                DbRecord::TreeNode(node) => rows
-                    .nodes
-                    .push(NodeRow { key: node_key(&node.label), state: node_row::encode(node) }),
+                DbRecord::TreeNode(node) => rows.nodes.push(NodeRow {
+                    key: node_key(&node.label),
+                    state: node_row::encode(node),
+                }),
                 DbRecord::ValueState(state) => rows.states.push(StateRow::seal(keys, state)?),
             }
         }
@@ -67,8 +73,10 @@ impl Rows {
         self.nodes.sort_by(|a, b| a.key.cmp(&b.key));
         self.nodes.dedup_by(|a, b| a.key == b.key);
         self.states.reverse();
-        self.states.sort_by(|a, b| (&a.label_hash, a.epoch).cmp(&(&b.label_hash, b.epoch)));
-        self.states.dedup_by(|a, b| (&a.label_hash, a.epoch) == (&b.label_hash, b.epoch));
+        self.states
+            .sort_by(|a, b| (&a.label_hash, a.epoch).cmp(&(&b.label_hash, b.epoch)));
+        self.states
+            .dedup_by(|a, b| (&a.label_hash, a.epoch) == (&b.label_hash, b.epoch));
     }
 
     /// Upserts everything, the head last.
@@ -88,9 +96,15 @@ impl Rows {
         if let Some(expected) = expected {
             let found = tree_head(tx)?.map(|head| head.epoch);
             if found != Some(expected.get()) {
-                return Err(StoreError::EpochMoved { expected: expected.get(), found });
+                return Err(StoreError::EpochMoved {
+                    expected: expected.get(),
+                    found,
+                });
             }
-            let next = expected.next().map(|next| stored(next.get(), "epoch")).transpose()?;
+            let next = expected
+                .next()
+                .map(|next| stored(next.get(), "epoch"))
+                .transpose()?;
             if next != self.head.map(|(epoch, _)| epoch) {
                 return Err(StoreError::CommitWithoutEpoch);
             }
@@ -106,7 +120,9 @@ impl Rows {
                 .execute(conn)?;
         }
         for row in &self.states {
-            diesel::replace_into(label_states::table).values(state_columns(row)).execute(conn)?;
+            diesel::replace_into(label_states::table)
+                .values(state_columns(row))
+                .execute(conn)?;
         }
         Ok(())
     }
@@ -121,7 +137,9 @@ impl Rows {
             .iter()
             .map(|row| (staged_nodes::key.eq(&row.key), staged_nodes::state.eq(&row.state)))
             .collect();
-        diesel::copy_from(staged_nodes::table).from_insertable(staged).execute(conn)?;
+        diesel::copy_from(staged_nodes::table)
+            .from_insertable(staged)
+            .execute(conn)?;
         diesel::sql_query(MERGE_NODES).execute(conn)?;
         let staged: Vec<_> = self
             .states
@@ -135,7 +153,9 @@ impl Rows {
                 )
             })
             .collect();
-        diesel::copy_from(staged_label_states::table).from_insertable(staged).execute(conn)?;
+        diesel::copy_from(staged_label_states::table)
+            .from_insertable(staged)
+            .execute(conn)?;
         diesel::sql_query(MERGE_STATES).execute(conn)?;
         Ok(())
     }
@@ -181,7 +201,10 @@ fn state_columns(row: &StateRow) -> StateColumns<'_> {
 }
 
 fn head_columns(azks: &Azks) -> Result<(i64, i64), StoreError> {
-    Ok((stored(azks.latest_epoch, "epoch")?, stored(azks.num_nodes, "number of nodes")?))
+    Ok((
+        stored(azks.latest_epoch, "epoch")?,
+        stored(azks.num_nodes, "number of nodes")?,
+    ))
 }
 
 fn put_head(tx: &mut Tx<'_>, (epoch, nodes): (i64, i64)) -> Result<(), StoreError> {

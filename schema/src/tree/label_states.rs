@@ -35,7 +35,12 @@ type Columns = (Vec<u8>, i64, i64, Vec<u8>);
 
 impl From<Columns> for StateRow {
     fn from((label_hash, epoch, version, sealed): Columns) -> Self {
-        Self { label_hash, epoch, version, sealed }
+        Self {
+            label_hash,
+            epoch,
+            version,
+            sealed,
+        }
     }
 }
 
@@ -57,10 +62,15 @@ impl StateRow {
         let (epoch, version) = (loaded(self.epoch, TABLE)?, loaded(self.version, TABLE)?);
         let row_key = row_key(&self.label_hash, epoch, version);
         let text = keys.open(Sealed::LabelStates, &row_key, &self.sealed)?;
-        let (node_label, own_label, value) =
-            parse(&text).map_err(|_| StoreError::Corrupt { table: TABLE, why: "sealed text" })?;
+        let (node_label, own_label, value) = parse(&text).map_err(|_| StoreError::Corrupt {
+            table: TABLE,
+            why: "sealed text",
+        })?;
         if own_label != label {
-            return Err(StoreError::Corrupt { table: TABLE, why: "another label under this hash" });
+            return Err(StoreError::Corrupt {
+                table: TABLE,
+                why: "another label under this hash",
+            });
         }
         Ok(ValueState {
             value: AkdValue(value.to_vec()),
@@ -123,15 +133,27 @@ fn exactly(number: u64) -> (i64, i64) {
 impl Selection {
     pub(crate) fn newest_until(epoch: u64) -> Self {
         let until = i64::try_from(epoch).unwrap_or(i64::MAX);
-        Self { epochs: (0, until), versions: ALL, newest: true }
+        Self {
+            epochs: (0, until),
+            versions: ALL,
+            newest: true,
+        }
     }
 
     pub(crate) fn version(version: u64) -> Self {
-        Self { epochs: ALL, versions: exactly(version), newest: false }
+        Self {
+            epochs: ALL,
+            versions: exactly(version),
+            newest: false,
+        }
     }
 
     pub(super) fn epoch(epoch: u64) -> Self {
-        Self { epochs: exactly(epoch), versions: ALL, newest: false }
+        Self {
+            epochs: exactly(epoch),
+            versions: ALL,
+            newest: false,
+        }
     }
 
     /// Nothing later than `epoch`.
@@ -148,7 +170,11 @@ impl From<ValueStateRetrievalFlag> for Selection {
             ValueStateRetrievalFlag::SpecificEpoch(epoch) => Self::epoch(epoch),
             ValueStateRetrievalFlag::LeqEpoch(epoch) => Self::newest_until(epoch),
             ValueStateRetrievalFlag::MaxEpoch => Self::newest_until(u64::MAX),
-            ValueStateRetrievalFlag::MinEpoch => Self { epochs: ALL, versions: ALL, newest: false },
+            ValueStateRetrievalFlag::MinEpoch => Self {
+                epochs: ALL,
+                versions: ALL,
+                newest: false,
+            },
         }
     }
 }
@@ -207,7 +233,10 @@ pub(super) fn select_states(
             for chunk in hashes.chunks(CHUNK) {
                 for row in select_chunk(conn, chunk, selection)? {
                     let hash = KeyedHash::try_from(row.label_hash.as_slice());
-                    let hash = hash.map_err(|_| StoreError::Corrupt { table: TABLE, why: "hash length" })?;
+                    let hash = hash.map_err(|_| StoreError::Corrupt {
+                        table: TABLE,
+                        why: "hash length",
+                    })?;
                     found.insert(hash, row);
                 }
             }
@@ -228,9 +257,13 @@ fn select_chunk(
         .filter(label_states::version.between(selection.versions.0, selection.versions.1))
         .distinct_on(label_states::label_hash);
     let rows: Vec<Columns> = if selection.newest {
-        query.order((label_states::label_hash, label_states::epoch.desc())).load(conn)?
+        query
+            .order((label_states::label_hash, label_states::epoch.desc()))
+            .load(conn)?
     } else {
-        query.order((label_states::label_hash, label_states::epoch.asc())).load(conn)?
+        query
+            .order((label_states::label_hash, label_states::epoch.asc()))
+            .load(conn)?
     };
     Ok(rows.into_iter().map(StateRow::from).collect())
 }

@@ -36,7 +36,11 @@ pub struct TreeStore {
 
 impl TreeStore {
     pub(crate) fn new(database: Database, keys: StoreKeys) -> Self {
-        Self { database, keys, armed: Arc::default() }
+        Self {
+            database,
+            keys,
+            armed: Arc::default(),
+        }
     }
 
     /// The next publish must find the tree at `expected` and move it to the epoch after: compared inside the

@@ -63,7 +63,11 @@ pub(crate) fn decode(label: NodeLabel, row: &[u8]) -> Result<TreeNodeWithPreviou
     if !input.rest.is_empty() {
         return Err(corrupt("trailing bytes"));
     }
-    Ok(TreeNodeWithPreviousValue { label, latest_node, previous_node })
+    Ok(TreeNodeWithPreviousValue {
+        label,
+        latest_node,
+        previous_node,
+    })
 }
 
 fn state(
@@ -82,8 +86,11 @@ fn state(
 fn fits_compact(label: &NodeLabel, state: &TreeNode) -> bool {
     let parent_fits =
         state.parent.label_len < MAX_BITS && prefix(&label.label_val, state.parent.label_len) == state.parent;
-    let child_fits =
-        |child: &Option<NodeLabel>| child.as_ref().is_none_or(|c| is_canonical(c) && is_below(c, label));
+    let child_fits = |child: &Option<NodeLabel>| {
+        child
+            .as_ref()
+            .is_none_or(|c| is_canonical(c) && is_below(c, label))
+    };
     state.label == *label && parent_fits && child_fits(&state.left_child) && child_fits(&state.right_child)
 }
 
@@ -130,7 +137,9 @@ fn put_compact(out: &mut Vec<u8>, label: &NodeLabel, state: &TreeNode, current: 
     for (child, same) in [(&state.left_child, SAME_LEFT), (&state.right_child, SAME_RIGHT)] {
         if let (Some(child), 0) = (child, flags & same) {
             out.push(length_byte(child.label_len));
-            let suffix = child.label_val.get(shared_bytes(label)..byte_length(child.label_len));
+            let suffix = child
+                .label_val
+                .get(shared_bytes(label)..byte_length(child.label_len));
             out.extend_from_slice(suffix.unwrap_or_default());
         }
     }
@@ -155,12 +164,32 @@ fn take_compact(
         Some(current) if flags & SAME_PARENT != 0 => current.parent,
         _ => prefix(&label.label_val, u32::from(input.byte()?)),
     };
-    let left_child = take_child(input, &label, flags, (LEFT, SAME_LEFT), current.map(|c| c.left_child))?;
-    let right_child = take_child(input, &label, flags, (RIGHT, SAME_RIGHT), current.map(|c| c.right_child))?;
+    let left_child = take_child(
+        input,
+        &label,
+        flags,
+        (LEFT, SAME_LEFT),
+        current.map(|c| c.left_child),
+    )?;
+    let right_child = take_child(
+        input,
+        &label,
+        flags,
+        (RIGHT, SAME_RIGHT),
+        current.map(|c| c.right_child),
+    )?;
     let hash = AzksValue(input.array()?);
     let node_type = node_type(flags)?;
-    let node =
-        TreeNode { label, last_epoch, min_descendant_epoch, parent, node_type, left_child, right_child, hash };
+    let node = TreeNode {
+        label,
+        last_epoch,
+        min_descendant_epoch,
+        parent,
+        node_type,
+        left_child,
+        right_child,
+        hash,
+    };
     Ok(node)
 }
 
@@ -184,7 +213,9 @@ fn take_child(
                 bits => u32::from(bits),
             };
             let shared = shared_bytes(label);
-            let length = byte_length(bits).checked_sub(shared).ok_or(corrupt("a child above its node"))?;
+            let length = byte_length(bits)
+                .checked_sub(shared)
+                .ok_or(corrupt("a child above its node"))?;
             let suffix = input.take(length)?;
             let mut val = label.label_val;
             for (to, from) in val.iter_mut().skip(shared).zip(suffix) {
@@ -192,7 +223,11 @@ fn take_child(
             }
             let child = NodeLabel::new(val, bits);
             let fits = is_canonical(&child) && is_below(&child, label);
-            if fits { Ok(Some(child)) } else { Err(corrupt("a child elsewhere in the tree")) }
+            if fits {
+                Ok(Some(child))
+            } else {
+                Err(corrupt("a child elsewhere in the tree"))
+            }
         }
     }
 }
@@ -209,7 +244,10 @@ fn put_verbatim(out: &mut Vec<u8>, state: &TreeNode) {
     out.push(flags);
     out.extend_from_slice(&state.last_epoch.to_be_bytes());
     out.extend_from_slice(&state.min_descendant_epoch.to_be_bytes());
-    for label in core::iter::once(&state.parent).chain(&state.left_child).chain(&state.right_child) {
+    for label in core::iter::once(&state.parent)
+        .chain(&state.left_child)
+        .chain(&state.right_child)
+    {
         out.extend_from_slice(&label.label_val);
         out.extend_from_slice(&label.label_len.to_be_bytes());
     }
@@ -224,12 +262,28 @@ fn take_verbatim(input: &mut Input<'_>, label: NodeLabel) -> Result<TreeNode, St
     let last_epoch = u64::from_be_bytes(input.array()?);
     let min_descendant_epoch = u64::from_be_bytes(input.array()?);
     let parent = input.label()?;
-    let left_child = if flags & LEFT == 0 { None } else { Some(input.label()?) };
-    let right_child = if flags & RIGHT == 0 { None } else { Some(input.label()?) };
+    let left_child = if flags & LEFT == 0 {
+        None
+    } else {
+        Some(input.label()?)
+    };
+    let right_child = if flags & RIGHT == 0 {
+        None
+    } else {
+        Some(input.label()?)
+    };
     let hash = AzksValue(input.array()?);
     let node_type = node_type(flags)?;
-    let node =
-        TreeNode { label, last_epoch, min_descendant_epoch, parent, node_type, left_child, right_child, hash };
+    let node = TreeNode {
+        label,
+        last_epoch,
+        min_descendant_epoch,
+        parent,
+        node_type,
+        left_child,
+        right_child,
+        hash,
+    };
     Ok(node)
 }
 

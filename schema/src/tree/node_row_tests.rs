@@ -9,7 +9,11 @@ fn any_label() -> impl Strategy<Value = NodeLabel> {
 }
 
 fn any_type() -> impl Strategy<Value = TreeNodeType> {
-    prop_oneof![Just(TreeNodeType::Leaf), Just(TreeNodeType::Root), Just(TreeNodeType::Interior)]
+    prop_oneof![
+        Just(TreeNodeType::Leaf),
+        Just(TreeNodeType::Root),
+        Just(TreeNodeType::Interior)
+    ]
 }
 
 fn any_epoch() -> impl Strategy<Value = u64> {
@@ -19,7 +23,15 @@ fn any_epoch() -> impl Strategy<Value = u64> {
 /// A state as akd builds it: parent above, children below.
 fn tree_state(label: NodeLabel) -> impl Strategy<Value = TreeNode> {
     let child = || option::of((any::<[u8; 32]>(), 1_u32..=256));
-    (any_epoch(), any_epoch(), 0_u32..=label.label_len.min(255), any_type(), child(), child(), any::<[u8; 32]>())
+    (
+        any_epoch(),
+        any_epoch(),
+        0_u32..=label.label_len.min(255),
+        any_type(),
+        child(),
+        child(),
+        any::<[u8; 32]>(),
+    )
         .prop_map(move |(last_epoch, least, parent, node_type, left, right, hash)| {
             let below = |child: Option<([u8; 32], u32)>| {
                 let (mut val, more) = child?;
@@ -49,7 +61,11 @@ fn tree_state(label: NodeLabel) -> impl Strategy<Value = TreeNode> {
 fn tree_node() -> impl Strategy<Value = TreeNodeWithPreviousValue> {
     (any::<[u8; 32]>(), 0_u32..=256).prop_flat_map(|(val, len)| {
         let label = prefix(&val, len);
-        let states = (tree_state(label), option::of(tree_state(label)), any::<[bool; 3]>());
+        let states = (
+            tree_state(label),
+            option::of(tree_state(label)),
+            any::<[bool; 3]>(),
+        );
         states.prop_map(move |(latest_node, mut previous_node, same)| {
             if let Some(previous) = &mut previous_node {
                 if same[0] {
@@ -62,31 +78,48 @@ fn tree_node() -> impl Strategy<Value = TreeNodeWithPreviousValue> {
                     previous.parent = latest_node.parent;
                 }
             }
-            TreeNodeWithPreviousValue { label, latest_node, previous_node }
+            TreeNodeWithPreviousValue {
+                label,
+                latest_node,
+                previous_node,
+            }
         })
     })
 }
 
 fn any_state(label: NodeLabel) -> impl Strategy<Value = TreeNode> {
     let child = || option::of(any_label());
-    (any_epoch(), any_epoch(), any_label(), any_type(), child(), child(), any::<[u8; 32]>()).prop_map(
-        move |(last_epoch, least, parent, node_type, left_child, right_child, hash)| TreeNode {
-            label,
-            last_epoch,
-            min_descendant_epoch: least,
-            parent,
-            node_type,
-            left_child,
-            right_child,
-            hash: AzksValue(hash),
-        },
+    (
+        any_epoch(),
+        any_epoch(),
+        any_label(),
+        any_type(),
+        child(),
+        child(),
+        any::<[u8; 32]>(),
     )
+        .prop_map(
+            move |(last_epoch, least, parent, node_type, left_child, right_child, hash)| TreeNode {
+                label,
+                last_epoch,
+                min_descendant_epoch: least,
+                parent,
+                node_type,
+                left_child,
+                right_child,
+                hash: AzksValue(hash),
+            },
+        )
 }
 
 fn any_node() -> impl Strategy<Value = TreeNodeWithPreviousValue> {
     any_label().prop_flat_map(|label| {
         (any_state(label), option::of(any_state(label))).prop_map(move |(latest_node, previous_node)| {
-            TreeNodeWithPreviousValue { label, latest_node, previous_node }
+            TreeNodeWithPreviousValue {
+                label,
+                latest_node,
+                previous_node,
+            }
         })
     })
 }
@@ -143,7 +176,11 @@ fn a_leaf_and_an_inner_node_are_small() {
     };
     let inner = prefix(&[0xab; 32], 20);
     let leaf_node = state(leaf, inner, TreeNodeType::Leaf, None, None);
-    let row = TreeNodeWithPreviousValue { label: leaf, latest_node: leaf_node, previous_node: None };
+    let row = TreeNodeWithPreviousValue {
+        label: leaf,
+        latest_node: leaf_node,
+        previous_node: None,
+    };
     assert_eq!(encode(&row).len(), 37);
     let inner_node = state(
         inner,
@@ -168,8 +205,14 @@ fn each_kind_of_damage_has_its_name() {
         (vec![9, 0], "unknown format"),
         (vec![COMPACT, 1 | SAME_LEFT], "the current state refers to itself"),
         (vec![COMPACT, 1, 0x80, 0], "not a minimal varint"),
-        ([&[COMPACT, LEAST_IS_LAST, 1, 0][..], &[0; 32]].concat(), "unknown node type"),
-        ([&[VERBATIM, 1 | SAME_LEFT][..], &[0; 84]].concat(), "unknown flags"),
+        (
+            [&[COMPACT, LEAST_IS_LAST, 1, 0][..], &[0; 32]].concat(),
+            "unknown node type",
+        ),
+        (
+            [&[VERBATIM, 1 | SAME_LEFT][..], &[0; 84]].concat(),
+            "unknown flags",
+        ),
     ] {
         match decode(root, &row) {
             Err(StoreError::Corrupt { why: found, .. }) => assert_eq!(found, why),

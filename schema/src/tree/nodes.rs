@@ -28,7 +28,10 @@ pub(crate) fn tree_head(tx: &mut Tx<'_>) -> Result<Option<TreeHead>, StoreError>
     let query = || head::table.select((head::epoch, head::nodes));
     let row: Option<(i64, i64)> = on_both!(tx, conn => query().first(conn).optional()?);
     row.map(|(epoch, nodes)| {
-        Ok(TreeHead { epoch: loaded(epoch, "tree_head")?, nodes: loaded(nodes, "tree_head")? })
+        Ok(TreeHead {
+            epoch: loaded(epoch, "tree_head")?,
+            nodes: loaded(nodes, "tree_head")?,
+        })
     })
     .transpose()
 }
@@ -54,7 +57,11 @@ pub(super) fn nodes(
     let mut found = Vec::with_capacity(asked.len());
     for chunk in asked.chunks(CHUNK) {
         let keys: Vec<&[u8]> = chunk.iter().map(|(key, _)| key.as_slice()).collect();
-        let query = || nodes::table.filter(nodes::key.eq_any(&keys)).select((nodes::key, nodes::state));
+        let query = || {
+            nodes::table
+                .filter(nodes::key.eq_any(&keys))
+                .select((nodes::key, nodes::state))
+        };
         let rows: Vec<(Vec<u8>, Vec<u8>)> = on_both!(tx, conn => query().load(conn)?);
         let labels: HashMap<&[u8], NodeLabel> = chunk.iter().map(|(k, l)| (k.as_slice(), *l)).collect();
         for (key, row) in rows {

@@ -34,7 +34,11 @@ pub struct PinnedTree {
 
 impl PinnedTree {
     pub(crate) fn new(database: Database, keys: StoreKeys, epoch: Epoch) -> Self {
-        Self { database, keys, epoch }
+        Self {
+            database,
+            keys,
+            epoch,
+        }
     }
 
     /// The epoch that it stands on.
@@ -56,14 +60,19 @@ impl PinnedTree {
     }
 
     fn overrun(&self) -> StoreError {
-        StoreError::PinOverrun { pinned: self.epoch.get() }
+        StoreError::PinOverrun {
+            pinned: self.epoch.get(),
+        }
     }
 
     /// Refuses a node whose state at this epoch is gone. A node without an earlier state is simply younger.
     fn usable(&self, node: TreeNodeWithPreviousValue) -> Result<TreeNodeWithPreviousValue, StoreError> {
         let newer = |epoch: u64| epoch > self.epoch.get();
         let gone = newer(node.latest_node.last_epoch)
-            && node.previous_node.as_ref().is_some_and(|previous| newer(previous.last_epoch));
+            && node
+                .previous_node
+                .as_ref()
+                .is_some_and(|previous| newer(previous.last_epoch));
         if gone { Err(self.overrun()) } else { Ok(node) }
     }
 
@@ -71,9 +80,10 @@ impl PinnedTree {
         match id {
             RecordId::Azks => match tree_head(tx)? {
                 None => Ok(None),
-                Some(head) if self.covers(head.epoch) => {
-                    Ok(Some(DbRecord::Azks(DbRecord::build_azks(self.epoch.get(), head.nodes))))
-                }
+                Some(head) if self.covers(head.epoch) => Ok(Some(DbRecord::Azks(DbRecord::build_azks(
+                    self.epoch.get(),
+                    head.nodes,
+                )))),
                 Some(_) => Err(self.overrun()),
             },
             RecordId::Node(label) => {
@@ -116,21 +126,32 @@ impl Storage for PinnedTree {
     async fn get<St: Storable>(&self, id: &St::StorageKey) -> Result<DbRecord, StorageError> {
         let id = RecordId::of::<St>(id)?;
         let reader = self.clone();
-        let found = blocking(move || reader.database.read("get_pinned_record", |tx| reader.record(tx, &id)));
+        let found = blocking(move || {
+            reader
+                .database
+                .read("get_pinned_record", |tx| reader.record(tx, &id))
+        });
         found.await?.ok_or_else(not_found)
     }
 
     async fn batch_get<St: Storable>(&self, ids: &[St::StorageKey]) -> Result<Vec<DbRecord>, StorageError> {
         let ids = RecordId::all::<St>(ids)?;
         let reader = self.clone();
-        blocking(move || reader.database.read("get_pinned_records", |tx| reader.records(tx, &ids))).await
+        blocking(move || {
+            reader
+                .database
+                .read("get_pinned_records", |tx| reader.records(tx, &ids))
+        })
+        .await
     }
 
     async fn get_user_data(&self, username: &AkdLabel) -> Result<KeyData, StorageError> {
         let (reader, label) = (self.clone(), username.clone());
         blocking(move || {
             let until = reader.epoch.get();
-            reader.database.read("get_pinned_states", |tx| user_data(tx, &reader.keys, &label, until))
+            reader.database.read("get_pinned_states", |tx| {
+                user_data(tx, &reader.keys, &label, until)
+            })
         })
         .await
         .and_then(some_states)
@@ -144,7 +165,9 @@ impl Storage for PinnedTree {
         let (reader, label) = (self.clone(), username.clone());
         blocking(move || {
             let selection = Selection::from(flag).pinned(reader.epoch.get());
-            reader.database.read("get_pinned_state", |tx| user_state(tx, &reader.keys, &label, selection))
+            reader.database.read("get_pinned_state", |tx| {
+                user_state(tx, &reader.keys, &label, selection)
+            })
         })
         .await?
         .ok_or_else(not_found)
@@ -158,7 +181,9 @@ impl Storage for PinnedTree {
         let (reader, labels) = (self.clone(), usernames.to_vec());
         blocking(move || {
             let selection = Selection::from(flag).pinned(reader.epoch.get());
-            reader.database.read("get_pinned_versions", |tx| versions(tx, &reader.keys, &labels, selection))
+            reader.database.read("get_pinned_versions", |tx| {
+                versions(tx, &reader.keys, &labels, selection)
+            })
         })
         .await
     }

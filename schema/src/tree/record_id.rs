@@ -1,9 +1,9 @@
 //! akd's generic record keys, told apart.
 
+use akd::NodeLabel;
 use akd::storage::Storable;
 use akd::storage::types::{StorageType, ValueState};
 use akd::tree_node::TreeNodeWithPreviousValue;
-use akd::NodeLabel;
 
 use crate::error::StoreError;
 
@@ -26,7 +26,10 @@ impl RecordId {
                 .map(|key| Self::Node(key.0))
                 .map_err(unreadable),
             StorageType::ValueState => ValueState::key_from_full_binary(&binary)
-                .map(|key| Self::State { label: key.0, epoch: key.1 })
+                .map(|key| Self::State {
+                    label: key.0,
+                    epoch: key.1,
+                })
                 .map_err(unreadable),
         }
     }

@@ -29,7 +29,9 @@ impl Database for TreeStore {
             DbSetState::TransactionCommit => {
                 let expected = store.disarm();
                 let rows = Rows::encode(&store.keys, &records)?;
-                store.database.write("commit_tree", |tx| rows.commit(tx, expected))
+                store
+                    .database
+                    .write("commit_tree", |tx| rows.commit(tx, expected))
             }
             DbSetState::General => {
                 let rows = Rows::encode(&store.keys, &records)?;
@@ -42,21 +44,31 @@ impl Database for TreeStore {
     async fn get<St: Storable>(&self, id: &St::StorageKey) -> Result<DbRecord, StorageError> {
         let id = RecordId::of::<St>(id)?;
         let store = self.clone();
-        let found =
-            blocking(move || store.database.read("get_tree_record", |tx| record(tx, &store.keys, &id)));
+        let found = blocking(move || {
+            store
+                .database
+                .read("get_tree_record", |tx| record(tx, &store.keys, &id))
+        });
         found.await?.ok_or_else(not_found)
     }
 
     async fn batch_get<St: Storable>(&self, ids: &[St::StorageKey]) -> Result<Vec<DbRecord>, StorageError> {
         let ids = RecordId::all::<St>(ids)?;
         let store = self.clone();
-        blocking(move || store.database.read("get_tree_records", |tx| records(tx, &store.keys, &ids))).await
+        blocking(move || {
+            store
+                .database
+                .read("get_tree_records", |tx| records(tx, &store.keys, &ids))
+        })
+        .await
     }
 
     async fn get_user_data(&self, username: &AkdLabel) -> Result<KeyData, StorageError> {
         let (store, label) = (self.clone(), username.clone());
         blocking(move || {
-            store.database.read("get_label_states", |tx| user_data(tx, &store.keys, &label, u64::MAX))
+            store.database.read("get_label_states", |tx| {
+                user_data(tx, &store.keys, &label, u64::MAX)
+            })
         })
         .await
         .and_then(some_states)
@@ -69,7 +81,9 @@ impl Database for TreeStore {
     ) -> Result<ValueState, StorageError> {
         let (store, label) = (self.clone(), username.clone());
         blocking(move || {
-            store.database.read("get_label_state", |tx| user_state(tx, &store.keys, &label, flag.into()))
+            store.database.read("get_label_state", |tx| {
+                user_state(tx, &store.keys, &label, flag.into())
+            })
         })
         .await?
         .ok_or_else(not_found)
@@ -83,7 +97,9 @@ impl Database for TreeStore {
         let (store, labels) = (self.clone(), usernames.to_vec());
         blocking(move || {
             let selection = flag.into();
-            store.database.read("get_label_versions", |tx| versions(tx, &store.keys, &labels, selection))
+            store.database.read("get_label_versions", |tx| {
+                versions(tx, &store.keys, &labels, selection)
+            })
         })
         .await
     }
@@ -96,7 +112,11 @@ pub(super) fn not_found() -> StorageError {
 
 /// akd wants `NotFound` for a label without versions.
 pub(super) fn some_states(states: Vec<ValueState>) -> Result<KeyData, StorageError> {
-    if states.is_empty() { Err(not_found()) } else { Ok(KeyData { states }) }
+    if states.is_empty() {
+        Err(not_found())
+    } else {
+        Ok(KeyData { states })
+    }
 }
 
 fn record(tx: &mut Tx<'_>, keys: &StoreKeys, id: &RecordId) -> Result<Option<DbRecord>, StoreError> {

@@ -1,0 +1,57 @@
+//! Configuration documents, by the hash that leaves name.
+
+use diesel::prelude::*;
+use keyglass_protocol::quantity::{ConfigHash, Epoch};
+
+use crate::connection::{Tx, on_both};
+use crate::error::StoreError;
+use crate::number::stored_epoch;
+use crate::store::Store;
+use crate::tables::configs;
+
+impl Store {
+    /// Stores a configuration document. The same bytes again change nothing, also not `first_epoch`.
+    ///
+    /// # Errors
+    /// [`StoreError::ConfigDiffers`] if other bytes are stored under this hash.
+    pub fn put_config(
+        &self,
+        hash: &ConfigHash,
+        document: &[u8],
+        first_epoch: Epoch,
+    ) -> Result<(), StoreError> {
+        let first_epoch = stored_epoch(first_epoch)?;
+        self.database.write("put_config", |tx| {
+            match load(tx, hash)? {
+                Some(stored) if stored == document => return Ok(()),
+                Some(_) => return Err(StoreError::ConfigDiffers),
+                None => {}
+            }
+            on_both!(tx, conn => diesel::insert_into(configs::table)
+                .values((
+                    configs::hash.eq(hash.as_bytes().as_slice()),
+                    configs::first_epoch.eq(first_epoch),
+                    configs::document.eq(document),
+                ))
+                .execute(conn)?);
+            Ok(())
+        })
+    }
+
+    /// A configuration document's exact bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn config(&self, hash: &ConfigHash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.database.read("config", |tx| load(tx, hash))
+    }
+}
+
+fn load(tx: &mut Tx<'_>, hash: &ConfigHash) -> Result<Option<Vec<u8>>, StoreError> {
+    let query = || {
+        configs::table
+            .find(hash.as_bytes().as_slice())
+            .select(configs::document)
+    };
+    Ok(on_both!(tx, conn => query().first(conn).optional()?))
+}

@@ -2,7 +2,9 @@
 //!
 //! Pure: no clock, network, disk or randomness. Everything is handed in.
 
+pub mod call;
 pub mod codec;
+pub mod config;
 pub mod epoch;
 pub mod error;
 pub mod evidence;
@@ -12,6 +14,7 @@ pub mod message;
 pub mod note;
 pub mod problem;
 pub mod quantity;
+pub mod receipt;
 pub mod record;
 pub mod safety_number;
 pub mod tree;

@@ -54,6 +54,9 @@ pub enum FormatError {
     /// An enumerated byte has no meaning.
     #[error("unknown value {0} of an enumerated field")]
     UnknownKind(u8),
+    /// Not the protobuf message that is expected here.
+    #[error(transparent)]
+    BadProtobuf(#[from] crate::tree::wire::WireError),
     /// Not the JSON that is expected here.
     #[error("not the JSON that is expected here (line {line}, column {column})")]
     BadJson {
@@ -80,6 +83,7 @@ impl FormatError {
             Self::VersionZero => "version-zero",
             Self::BadDecimal => "bad-decimal",
             Self::UnknownKind(_) => "unknown-kind",
+            Self::BadProtobuf(_) => "bad-protobuf",
             Self::BadJson { .. } => "bad-json",
         }
     }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod bytes;
+mod proto;
 mod submission;
 
 pub use answer::{
@@ -13,6 +14,7 @@ pub use answer::{
     LookupProof, MarkerProof,
 };
 pub use bytes::B64;
+pub use proto::{PROTOBUF_MEDIA_TYPE, ProtoMessage};
 pub use submission::{PutAnswer, PutRequest, ReceiptAnswer, ReceiptState};
 
 use crate::error::FormatError;

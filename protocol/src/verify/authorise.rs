@@ -1,0 +1,125 @@
+//! From "in the log" to "the owner wanted it".
+
+use std::collections::BTreeMap;
+
+use super::error::Refusal;
+use super::history::HistoryInLog;
+use super::lookup::InLog;
+use crate::epoch::Trust;
+use crate::label::{AccountId, Label};
+use crate::record::{AccountChain, AccountRecord, AliasChain, AliasRecord};
+
+/// Where a chain may start: nothing was ever authorised here, or this record was.
+#[derive(Debug, Clone, Copy)]
+pub enum Pinned<'a, T> {
+    /// First contact: the chain starts at version 1.
+    Nothing,
+    /// The chain starts at this record, which was authorised before.
+    At(&'a T),
+}
+
+impl<'a, T> Pinned<'a, T> {
+    fn record(&self) -> Option<&'a T> {
+        match self {
+            Self::Nothing => None,
+            Self::At(record) => Some(record),
+        }
+    }
+}
+
+/// An account whose every version, from the pinned one or from version 1, was authorised by its rules.
+#[derive(Debug, Clone)]
+pub struct AuthorisedAccount {
+    chain: AccountChain,
+}
+
+impl AuthorisedAccount {
+    /// The chain of records, with the newest and its standing.
+    pub fn chain(&self) -> &AccountChain {
+        &self.chain
+    }
+
+    /// The newest record, authorised.
+    pub fn newest(&self) -> &AccountRecord {
+        self.chain.newest()
+    }
+
+    /// Demands that this is the record that the lookup showed.
+    ///
+    /// # Errors
+    /// [`Refusal::HistoryEndsElsewhere`] if the lookup and the history do not show the same record.
+    pub fn matches(&self, shown: &InLog<AccountRecord>) -> Result<(), Refusal> {
+        if self.newest() == shown.record() {
+            Ok(())
+        } else {
+            Err(Refusal::HistoryEndsElsewhere)
+        }
+    }
+}
+
+/// An alias whose every version was authorised by the accounts that it names.
+#[derive(Debug, Clone)]
+pub struct AuthorisedAlias {
+    chain: AliasChain,
+}
+
+impl AuthorisedAlias {
+    /// The chain of records.
+    pub fn chain(&self) -> &AliasChain {
+        &self.chain
+    }
+
+    /// The newest record, authorised.
+    pub fn newest(&self) -> &AliasRecord {
+        self.chain.newest()
+    }
+
+    /// Demands that this is the record that the lookup showed.
+    ///
+    /// # Errors
+    /// [`Refusal::HistoryEndsElsewhere`] if the lookup and the history do not show the same record.
+    pub fn matches(&self, shown: &InLog<AliasRecord>) -> Result<(), Refusal> {
+        if self.newest() == shown.record() {
+            Ok(())
+        } else {
+            Err(Refusal::HistoryEndsElsewhere)
+        }
+    }
+}
+
+/// Checks every version of an account against the rules of its configuration.
+///
+/// # Errors
+/// [`Refusal::Record`] with the broken rule.
+pub fn authorise_account(
+    trust: &Trust,
+    history: &HistoryInLog,
+    pinned: Pinned<'_, AccountRecord>,
+) -> Result<AuthorisedAccount, Refusal> {
+    let Label::Account(id) = history.label() else {
+        return Err(Refusal::NotAnAccount);
+    };
+    let chain = AccountChain::verify(&trust.config().rules(), id, &history.entries(), pinned.record())?;
+    Ok(AuthorisedAccount { chain })
+}
+
+/// Checks every version of an alias; `accounts` gives the authorised account of each id that it names.
+///
+/// # Errors
+/// [`Refusal::Record`] with the broken rule.
+pub fn authorise_alias(
+    trust: &Trust,
+    history: &HistoryInLog,
+    pinned: Pinned<'_, AliasRecord>,
+    accounts: &BTreeMap<AccountId, AuthorisedAccount>,
+) -> Result<AuthorisedAlias, Refusal> {
+    let chains = |id: &AccountId| accounts.get(id).map(|a| &a.chain);
+    let chain = AliasChain::verify(
+        &trust.config().rules(),
+        history.label(),
+        &history.entries(),
+        pinned.record(),
+        &chains,
+    )?;
+    Ok(AuthorisedAlias { chain })
+}

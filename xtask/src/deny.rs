@@ -101,7 +101,7 @@ fn licences(log: &mut Log, allowed: &[String]) -> Result<Vec<String>> {
     ];
     let text = log.output(&cargo(), &tree)?;
     let mut broken = BTreeSet::new();
-    for line in text.lines() {
+    for line in text.lines().filter(|line| !line.is_empty()) {
         let (package, licence) = line
             .split_once('|')
             .with_context(|| format!("cargo tree: {line:?}"))?;

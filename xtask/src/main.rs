@@ -11,6 +11,7 @@ mod up;
 mod words;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -29,12 +30,20 @@ enum Task {
     Bench(programs::Bench),
 }
 
-fn main() -> Result<()> {
-    match Task::parse() {
+fn main() -> ExitCode {
+    let outcome = match Task::parse() {
         Task::Up(options) => up::run(&options),
         Task::Test => test::run(),
         Task::Long(options) => programs::long(&options),
         Task::Bench(options) => programs::bench(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One readable sentence; a stack trace of this small program helps nobody.
+            eprintln!("\n{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

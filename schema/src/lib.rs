@@ -17,6 +17,8 @@ mod number;
 mod queue;
 mod store;
 mod tables;
+#[cfg(any(test, feature = "test-util"))]
+pub mod test_database;
 mod tree;
 mod url;
 

@@ -194,7 +194,7 @@ fn a_leaf_and_an_inner_node_are_small() {
         latest_node: inner_node.clone(),
         previous_node: Some(inner_node),
     };
-    assert_eq!(encode(&row).len(), 71 + 35);
+    assert_eq!(encode(&row).len(), 70 + 35);
 }
 
 #[test]

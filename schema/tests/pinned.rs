@@ -135,7 +135,12 @@ fn a_node_without_its_state_at_the_pin_is_a_hard_error() {
             let pinned = store.pinned(Epoch::new(1));
             let error = pinned.get::<Node>(&root).await.unwrap_err();
             assert!(matches!(error, StorageError::Other(_)), "{error}");
-            assert!(pinned.batch_get::<Node>(&[root.clone()]).await.is_err());
+            assert!(
+                pinned
+                    .batch_get::<Node>(std::slice::from_ref(&root))
+                    .await
+                    .is_err()
+            );
             assert!(store.pinned(Epoch::new(2)).get::<Node>(&root).await.is_ok());
         });
     });

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::cloned_ref_to_slice_refs,
     missing_docs,
     unreachable_pub,
     reason = "tests"

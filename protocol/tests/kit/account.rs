@@ -9,7 +9,7 @@ pub const NOTICE: u8 = 4;
 pub const RECOVERED: u8 = 5;
 pub const CLOSED: u8 = 6;
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct RawDevice {
     pub id: u32,
     pub uses: u8,
@@ -29,7 +29,7 @@ pub fn device(id: u32) -> RawDevice {
     }
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct RawAccount {
     pub magic: [u8; 4],
     pub kind: u8,

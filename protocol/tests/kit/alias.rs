@@ -8,7 +8,7 @@ pub const TRANSFER: u8 = 3;
 pub const REASSIGN: u8 = 4;
 pub const ALIAS_IMPORTED: u8 = 5;
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct RawAlias {
     pub magic: [u8; 4],
     pub kind: u8,

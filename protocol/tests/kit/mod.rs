@@ -57,7 +57,7 @@ pub fn ed25519_not_canonical() -> [u8; 32] {
 }
 
 /// How a signature is spoiled.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spoil {
     No,
     FlipBit,

@@ -7,6 +7,7 @@
 //! * Time is handed in; no statement asks the database's clock.
 //! * Labels are found by a keyed hash; labels, records and receipts are sealed with a key that is not in the database.
 
+pub mod auditor;
 mod connection;
 mod database;
 mod error;

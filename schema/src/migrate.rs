@@ -11,6 +11,9 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 /// Migrations for Postgres, in order.
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
+/// Migrations of an auditor's own database, in order.
+const AUDITOR: EmbeddedMigrations = embed_migrations!("migrations/auditor");
+
 /// Advisory lock (Postgres) under which one process migrates at a time: "keyglass" in ASCII.
 const LOCK: &str = "SELECT pg_advisory_lock(7738144409047544691)";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(7738144409047544691)";
@@ -26,6 +29,14 @@ pub(crate) fn migrate(pools: &Pools) -> Result<(), StoreError> {
             conn.batch_execute(UNLOCK)?;
             done
         }
+    })
+}
+
+/// Applies what is missing to an auditor's own database, which is always SQLite.
+pub(crate) fn migrate_auditor(pools: &Pools) -> Result<(), StoreError> {
+    pools.bare(|tx| match tx {
+        Tx::Sqlite(conn) => up(*conn, AUDITOR),
+        Tx::Postgres(_) => Err(StoreError::BadUrl),
     })
 }
 

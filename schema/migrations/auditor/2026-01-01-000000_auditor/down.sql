@@ -1,0 +1,6 @@
+DROP TABLE latches;
+DROP TABLE configs;
+DROP TABLE checkpoints;
+DROP TABLE nodes;
+DROP TABLE leaves;
+DROP TABLE directories;

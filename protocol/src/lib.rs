@@ -106,7 +106,6 @@
 pub mod call;
 pub mod codec;
 pub mod config;
-pub mod ed25519;
 pub mod epoch;
 pub mod error;
 pub mod evidence;

@@ -56,9 +56,6 @@ pub(super) fn verify(
     note: &Note,
     checkpoint: &Checkpoint,
 ) -> Result<Seconds, NoteError> {
-    if !key.kind().cosigns() {
-        return Err(NoteError::KeyKind);
-    }
     let (time, signature) = line
         .signature
         .split_first_chunk::<8>()
@@ -67,10 +64,10 @@ pub(super) fn verify(
     if time > MAX_COSIGNATURE_TIME {
         return Err(NoteError::CosignatureTime);
     }
-    if key.kind() == KeyKind::MlDsa44Cosignature {
-        ml_dsa::verify(key, time, checkpoint, signature)?;
-    } else {
-        verify_ed25519(key, &cosignature_message(time, note.text()), signature)?;
-    }
+    match key.kind() {
+        KeyKind::Ed25519 => Err(NoteError::KeyKind),
+        KeyKind::CosignatureV1 => verify_ed25519(key, &cosignature_message(time, note.text()), signature),
+        KeyKind::MlDsa44Cosignature => ml_dsa::verify(key, time, checkpoint, signature),
+    }?;
     Ok(time)
 }

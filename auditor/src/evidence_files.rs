@@ -1,0 +1,75 @@
+//! Evidence files: written whole or not at all, named by their content.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use keyglass_protocol::message::MAX_ANSWER_BYTES;
+use sha2::{Digest as _, Sha256};
+
+/// Stores evidence in `dir`; answers the file's name. The same bytes again are the same file.
+///
+/// # Errors
+/// The directory or file cannot be written.
+pub fn store(dir: &Path, kind: &str, bytes: &[u8]) -> io::Result<String> {
+    fs::create_dir_all(dir)?;
+    let digest = hex::encode(Sha256::digest(bytes));
+    let name = format!("{kind}-{}.json", digest.get(..16).unwrap_or(&digest));
+    let unfinished = dir.join(format!("{name}.unfinished"));
+    let mut file = File::create(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, dir.join(&name))?;
+    File::open(dir)?.sync_all()?;
+    Ok(name)
+}
+
+/// An evidence file by its name; `None` if there is none.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read(dir: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+    // Names are made by `store`; nothing else in or above the directory can be named.
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !name
+        .strip_suffix(".json")
+        .is_some_and(|stem| !stem.is_empty() && stem.chars().all(plain))
+    {
+        return Ok(None);
+    }
+    let file = match File::open(dir.join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut bytes = Vec::new();
+    file.take(u64::try_from(MAX_ANSWER_BYTES).unwrap_or(u64::MAX))
+        .read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_file_is_found_by_its_name_and_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("evidence");
+        let name = store(&inner, "bad-append", b"{}").unwrap();
+        assert_eq!(store(&inner, "bad-append", b"{}").unwrap(), name);
+        assert_eq!(read(&inner, &name).unwrap().as_deref(), Some(b"{}".as_slice()));
+        fs::write(dir.path().join("secret.json"), b"x").unwrap();
+        for other in [
+            "../secret.json",
+            "/etc/passwd",
+            "",
+            ".json",
+            "x.json",
+            "a/b.json",
+            "..json",
+        ] {
+            assert_eq!(read(&inner, other).unwrap(), None, "{other}");
+        }
+    }
+}

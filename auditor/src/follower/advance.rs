@@ -1,0 +1,216 @@
+//! From the verified size to a new checkpoint.
+
+use keyglass_protocol::epoch::Leaf;
+use keyglass_protocol::log;
+use keyglass_protocol::note::SignedCheckpoint;
+use keyglass_protocol::quantity::{LogHash, LogSize};
+use keyglass_schema::auditor::{AuditorStoreError, NamedConfig, Node, Step, Verified};
+
+use super::sign::ToSign;
+use super::{Follower, blocking};
+use crate::refusal::{Refusal, Stop};
+use crate::source::{LEAVES_PER_TILE, Trouble};
+use crate::window::{Tile, Window};
+
+/// Leaves of one tile that were verified, and what is recorded of them.
+pub(super) struct Advance {
+    from: LogSize,
+    to: LogSize,
+    root: LogHash,
+    leaves: Vec<Vec<u8>>,
+    nodes: Vec<Node>,
+    configs: Vec<NamedConfig>,
+}
+
+impl Follower {
+    /// Verifies everything below the checkpoint, and signs it.
+    pub(super) async fn reach(&mut self, head: &SignedCheckpoint) -> Result<(), Stop> {
+        let verified = self.verified().await?;
+        if head.checkpoint().size > verified.size {
+            return self.verify_up_to(head, verified).await;
+        }
+        // Verified in a round that ended before it signed.
+        self.demand_prefix(head).await?;
+        self.demand_pinned(&[]).await?;
+        self.sign_again(head).await
+    }
+
+    async fn verify_up_to(&mut self, head: &SignedCheckpoint, verified: Verified) -> Result<(), Stop> {
+        let target = head.checkpoint().size;
+        let window = self.window(head, &verified).await?;
+        let mut at = verified.size;
+        let mut before: Option<Tile> = None;
+        let mut newest = self.newest_leaf(at).await?;
+        for index in window.tiles() {
+            self.parts.metrics.lag(target.get().saturating_sub(at.get()));
+            let tile = window.tile(&*self.parts.source, index).await?;
+            let view = window.view(&tile, before.as_ref());
+            let checked = self.check_leaves(head, &view, &tile, at, newest).await;
+            newest = checked.newest;
+            let to = checked.to;
+            let step = Advance {
+                from: at,
+                to,
+                root: view.root_at(to)?,
+                leaves: (at.get()..to.get())
+                    .filter_map(|leaf| tile.entry(leaf).cloned())
+                    .collect(),
+                nodes: view.completed(at.get(), to.get())?,
+                configs: checked.configs,
+            };
+            // What was verified before a leaf that was refused stays verified.
+            let done = checked.stop.is_none() && to == target;
+            let signing = if done {
+                Some(self.ready_to_sign(head, &step.configs).await?)
+            } else {
+                None
+            };
+            self.store(step, signing).await?;
+            checked.stop.map_or(Ok(()), Err)?;
+            at = to;
+            before = Some(tile);
+        }
+        self.parts.metrics.lag(0);
+        Ok(())
+    }
+
+    /// Commits the step, together with the signature's record if there is one, then signs.
+    async fn store(&mut self, step: Advance, signing: Option<Result<ToSign, Refusal>>) -> Result<(), Stop> {
+        let (store, id) = (self.parts.store.clone(), self.id);
+        let (signing, refused) = match signing {
+            Some(Ok(signing)) => (Some(signing), None),
+            Some(Err(refusal)) => (None, Some(refusal)),
+            None => (None, None),
+        };
+        let signing = blocking(move || -> Result<Option<ToSign>, AuditorStoreError> {
+            let record = signing.as_ref().map(ToSign::record);
+            let row = Step {
+                from: step.from,
+                to: step.to,
+                root: step.root,
+                leaves: &step.leaves,
+                nodes: &step.nodes,
+                configs: &step.configs,
+            };
+            store.advance(id, &row, record.as_ref())?;
+            Ok(signing)
+        })
+        .await?;
+        if let Some(signing) = signing {
+            self.publish(&signing)?;
+        }
+        refused.map_or(Ok(()), |refusal| Err(refusal.into()))
+    }
+
+    /// The checkpoint, ready to be signed, unless the pinned configuration was never named.
+    async fn ready_to_sign(
+        &self,
+        head: &SignedCheckpoint,
+        new: &[NamedConfig],
+    ) -> Result<Result<ToSign, Refusal>, Stop> {
+        match self.demand_pinned(new).await {
+            Ok(()) => Ok(Ok(self.to_sign(head)?)),
+            Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Fetches the log behind the verified part. It hashes to the signed root, and continues what was verified.
+    async fn window(&self, head: &SignedCheckpoint, verified: &Verified) -> Result<Window, Stop> {
+        let target = head.checkpoint();
+        // From the tile of the last verified leaf on, so that it is at hand.
+        let first_tile = verified.size.get().saturating_sub(1) / LEAVES_PER_TILE;
+        let peaks = self.peaks(first_tile.saturating_mul(LEAVES_PER_TILE)).await?;
+        let source = &*self.parts.source;
+        let window = Window::fetch(source, peaks, first_tile, target.size).await?;
+        if window.root()? != target.root {
+            // Damaged on the way, or an honest-looking tail on another past.
+            self.look_for_fork(head).await?;
+            let what = "the leaves do not hash to the checkpoint";
+            return Err(Trouble::Damaged {
+                path: "/log/tile/entries".to_owned(),
+                what,
+            }
+            .into());
+        }
+        if verified.size > LogSize::ZERO {
+            let tile = window.tile(source, first_tile).await?;
+            if window.view(&tile, None).root_at(verified.size)? != verified.root {
+                self.look_for_fork(head).await?;
+                return Err(Stop::contradiction("fork", "inconsistent", None));
+            }
+        }
+        Ok(window)
+    }
+
+    /// The subtrees that make up the first `size` leaves, all of them verified.
+    pub(super) async fn peaks(&self, size: u64) -> Result<Vec<Node>, Stop> {
+        let (store, id) = (self.parts.store.clone(), self.id);
+        let places = log_peaks(size);
+        blocking(move || {
+            let mut nodes = Vec::with_capacity(places.len());
+            for (level, index) in places {
+                if let Some(hash) = store.node(id, level, index)? {
+                    nodes.push(Node { level, index, hash });
+                }
+            }
+            Ok(nodes)
+        })
+        .await
+    }
+
+    pub(super) async fn verified(&self) -> Result<Verified, Stop> {
+        let (store, id) = (self.parts.store.clone(), self.id);
+        blocking(move || store.verified(id)).await
+    }
+
+    /// The last verified leaf.
+    pub(super) async fn newest_leaf(&self, verified: LogSize) -> Result<Option<Leaf>, Stop> {
+        let Some(epoch) = verified.last_epoch() else {
+            return Ok(None);
+        };
+        let (store, id) = (self.parts.store.clone(), self.id);
+        let bytes = blocking(move || store.leaf(id, epoch)).await?;
+        let bytes = bytes.ok_or_else(|| Stop::Internal("the last verified leaf is not stored".to_owned()))?;
+        Leaf::decode(&bytes)
+            .map(Some)
+            .map_err(|e| Stop::Internal(format!("stored leaf: {e}")))
+    }
+
+    /// Root of the first `size` leaves, all of them verified; `None` where the start is not known.
+    pub(super) async fn stored_root(&self, size: LogSize) -> Result<Option<LogHash>, Stop> {
+        let peaks = self.peaks(size.get()).await?;
+        if peaks.len() != log_peaks(size.get()).len() {
+            return Ok(None);
+        }
+        let hashes = peaks.iter().map(|peak| peak.hash);
+        let root = hashes.rev().reduce(|right, left| log::node_hash(&left, &right));
+        Ok(Some(root.unwrap_or_else(log::empty_root)))
+    }
+}
+
+/// Level and index of the complete subtrees that make up a log, from the left.
+pub(super) fn log_peaks(size: u64) -> Vec<(u8, u64)> {
+    let mut places = Vec::new();
+    let mut first = 0_u64;
+    for level in (0..64_u8).rev() {
+        if size >> level & 1 == 1 {
+            places.push((level, first >> level));
+            first += 1 << level;
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::log_peaks;
+
+    #[test]
+    fn peaks_follow_the_bits_of_the_size() {
+        assert_eq!(log_peaks(0), []);
+        assert_eq!(log_peaks(1), [(0, 0)]);
+        assert_eq!(log_peaks(0b1101), [(3, 0), (2, 2), (0, 12)]);
+        assert_eq!(log_peaks(1 << 63), [(63, 0)]);
+    }
+}

@@ -47,6 +47,8 @@ pub(crate) enum Tx<'c> {
 /// What a transaction may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
+    /// One SELECT: a snapshot by itself, so BEGIN and COMMIT would only cost two more round trips.
+    Statement,
     /// One consistent snapshot, no writes (Postgres: REPEATABLE READ READ ONLY, so hot standbys serve it too).
     Read,
     /// Postgres: SERIALIZABLE; SQLite: BEGIN IMMEDIATE.
@@ -124,6 +126,8 @@ impl Pools {
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match (self, access) {
+            (Self::Sqlite { pool, .. }, Access::Statement) => work(&mut Tx::Sqlite(&mut *checkout(pool)?)),
+            (Self::Postgres(pool), Access::Statement) => work(&mut Tx::Postgres(&mut *checkout(pool)?)),
             (Self::Sqlite { pool, .. }, Access::Read) => {
                 diesel::Connection::transaction(&mut *checkout(pool)?, |c| work(&mut Tx::Sqlite(c)))
             }

@@ -27,6 +27,15 @@ impl Database {
         &self.pools
     }
 
+    /// Reads by one SELECT and no more.
+    pub(crate) fn read_one<T>(
+        &self,
+        name: &'static str,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.run(name, Access::Statement, work)
+    }
+
     /// Reads in one consistent snapshot.
     pub(crate) fn read<T>(
         &self,

@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub fn tree_epoch(&self) -> Result<Option<Epoch>, StoreError> {
-        let head = self.database.read("tree_epoch", tree_head)?;
+        let head = self.database.read_one("tree_epoch", tree_head)?;
         Ok(head.map(|head| Epoch::new(head.epoch)))
     }
 
@@ -86,7 +86,7 @@ impl Store {
     }
 
     fn select(&self, label: &Label, selection: Selection) -> Result<Option<Stored>, StoreError> {
-        self.database.read("label_version", |tx| {
+        self.database.read_one("label_version", |tx| {
             stored_version(tx, &self.keys, label.as_bytes(), selection)
         })
     }

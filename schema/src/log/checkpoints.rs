@@ -61,7 +61,7 @@ impl Store {
             return Ok(None);
         };
         let epoch = stored_epoch(epoch)?;
-        self.database.read("checkpoint", |tx| note_at(tx, epoch))
+        self.database.read_one("checkpoint", |tx| note_at(tx, epoch))
     }
 
     /// The largest checkpoint.
@@ -69,7 +69,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub fn newest_checkpoint(&self) -> Result<Option<(LogSize, Vec<u8>)>, StoreError> {
-        self.database.read("newest_checkpoint", |tx| {
+        self.database.read_one("newest_checkpoint", |tx| {
             let query = || checkpoints::table.order(checkpoints::epoch.desc());
             let row: Option<(i64, Vec<u8>)> = on_both!(tx, conn => query().first(conn).optional()?);
             row.map(|(epoch, note)| Ok((size_of(epoch, "checkpoints")?, note)))
@@ -125,7 +125,7 @@ impl Store {
             return Ok(Vec::new());
         };
         let epoch = stored_epoch(epoch)?;
-        self.database.read("cosignatures", |tx| {
+        self.database.read_one("cosignatures", |tx| {
             let query = || {
                 let of_size = cosignatures::table.filter(cosignatures::epoch.eq(epoch));
                 of_size.select((cosignatures::vkey, cosignatures::line, cosignatures::time_s))

@@ -43,7 +43,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub fn config(&self, hash: &ConfigHash) -> Result<Option<Vec<u8>>, StoreError> {
-        self.database.read("config", |tx| load(tx, hash))
+        self.database.read_one("config", |tx| load(tx, hash))
     }
 }
 

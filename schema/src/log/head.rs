@@ -40,7 +40,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub fn head(&self) -> Result<Option<(LogSize, Vec<u8>)>, StoreError> {
-        self.database.read("head", load)
+        self.database.read_one("head", load)
     }
 }
 

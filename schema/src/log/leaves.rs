@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails or the row is damaged.
     pub fn leaf(&self, epoch: Epoch) -> Result<Option<Leaf>, StoreError> {
-        self.database.read("leaf", |tx| load(tx, epoch))
+        self.database.read_one("leaf", |tx| load(tx, epoch))
     }
 
     /// Up to `count` leaves from an epoch on, ascending.
@@ -74,7 +74,7 @@ impl Store {
     /// [`StoreError`] if the database fails or a row is damaged.
     pub fn leaves(&self, from: Epoch, count: usize) -> Result<Vec<Leaf>, StoreError> {
         let from = stored_epoch(from)?;
-        self.database.read("leaves", |tx| {
+        self.database.read_one("leaves", |tx| {
             let query = || {
                 let ascending = epochs::table
                     .filter(epochs::epoch.ge(from))
@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub fn log_size(&self) -> Result<LogSize, StoreError> {
-        self.database.read("log_size", log_size)
+        self.database.read_one("log_size", log_size)
     }
 }
 

@@ -22,7 +22,7 @@ impl Store {
         let first = index
             .checked_mul(u64::from(TILE_WIDTH))
             .ok_or(StoreError::OutOfRange("tile index"))?;
-        self.database.read("tile_hashes", |tx| {
+        self.database.read_one("tile_hashes", |tx| {
             hashes(tx, level, first, u64::from(width.min(TILE_WIDTH)))
         })
     }
@@ -41,7 +41,7 @@ impl SubtreeHashes for Store {
         let Some(first) = first else {
             return Err(incomplete);
         };
-        let below = self.database.read("subtree", |tx| {
+        let below = self.database.read_one("subtree", |tx| {
             hashes(tx, place.tile_level, first, u64::from(place.count))
         })?;
         subtree_root(&below).map_err(|_| incomplete)

@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub fn queue_depth(&self) -> Result<u64, StoreError> {
-        self.database.read("queue_depth", |tx| {
+        self.database.read_one("queue_depth", |tx| {
             let count: i64 = on_both!(tx, conn => updates::table.count().get_result(conn)?);
             loaded(count, TABLE)
         })
@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub fn oldest_accepted(&self) -> Result<Option<Millis>, StoreError> {
-        self.database.read("oldest_accepted", |tx| {
+        self.database.read_one("oldest_accepted", |tx| {
             let query = || updates::table.select(diesel::dsl::min(updates::accepted_ms));
             let oldest: Option<i64> = on_both!(tx, conn => query().first(conn)?);
             oldest.map(|ms| loaded_millis(ms, TABLE)).transpose()

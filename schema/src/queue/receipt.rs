@@ -160,6 +160,7 @@ impl Store {
     /// [`StoreError`] if the database fails or the row is damaged.
     pub fn receipt(&self, id: &[u8; 32]) -> Result<Option<ReceiptStatus>, StoreError> {
         let hash = self.keys.label_hash(id);
-        self.database.read("receipt", |tx| by_hash(tx, &self.keys, &hash))
+        self.database
+            .read_one("receipt", |tx| by_hash(tx, &self.keys, &hash))
     }
 }

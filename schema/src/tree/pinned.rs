@@ -51,7 +51,7 @@ impl PinnedTree {
     /// # Errors
     /// [`StoreError`] if the database cannot say.
     pub fn still_valid(&self) -> Result<bool, StoreError> {
-        let head = self.database.read("check_pin", tree_head)?;
+        let head = self.database.read_one("check_pin", tree_head)?;
         Ok(head.is_some_and(|head| self.covers(head.epoch)))
     }
 
@@ -129,7 +129,7 @@ impl Storage for PinnedTree {
         let found = blocking(move || {
             reader
                 .database
-                .read("get_pinned_record", |tx| reader.record(tx, &id))
+                .read_one("get_pinned_record", |tx| reader.record(tx, &id))
         });
         found.await?.ok_or_else(not_found)
     }
@@ -149,7 +149,7 @@ impl Storage for PinnedTree {
         let (reader, label) = (self.clone(), username.clone());
         blocking(move || {
             let until = reader.epoch.get();
-            reader.database.read("get_pinned_states", |tx| {
+            reader.database.read_one("get_pinned_states", |tx| {
                 user_data(tx, &reader.keys, &label, until)
             })
         })
@@ -165,7 +165,7 @@ impl Storage for PinnedTree {
         let (reader, label) = (self.clone(), username.clone());
         blocking(move || {
             let selection = Selection::from(flag).pinned(reader.epoch.get());
-            reader.database.read("get_pinned_state", |tx| {
+            reader.database.read_one("get_pinned_state", |tx| {
                 user_state(tx, &reader.keys, &label, selection)
             })
         })

@@ -47,7 +47,7 @@ impl Database for TreeStore {
         let found = blocking(move || {
             store
                 .database
-                .read("get_tree_record", |tx| record(tx, &store.keys, &id))
+                .read_one("get_tree_record", |tx| record(tx, &store.keys, &id))
         });
         found.await?.ok_or_else(not_found)
     }
@@ -66,7 +66,7 @@ impl Database for TreeStore {
     async fn get_user_data(&self, username: &AkdLabel) -> Result<KeyData, StorageError> {
         let (store, label) = (self.clone(), username.clone());
         blocking(move || {
-            store.database.read("get_label_states", |tx| {
+            store.database.read_one("get_label_states", |tx| {
                 user_data(tx, &store.keys, &label, u64::MAX)
             })
         })
@@ -81,7 +81,7 @@ impl Database for TreeStore {
     ) -> Result<ValueState, StorageError> {
         let (store, label) = (self.clone(), username.clone());
         blocking(move || {
-            store.database.read("get_label_state", |tx| {
+            store.database.read_one("get_label_state", |tx| {
                 user_state(tx, &store.keys, &label, flag.into())
             })
         })

@@ -4,10 +4,11 @@
 //! bytes16 key | u8 direction | u64 not after ms | u64 epoch | 32 leaf hash | 64 Ed25519 signature by the
 //! signer's device over `"keyglass/call-binding/v1\0"` and everything before the signature.
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey};
+use ed25519_dalek::{Signer as _, SigningKey};
 use thiserror::Error;
 
 use crate::codec::{Reader, put_bytes16, put_str8};
+use crate::ed25519::verify_strict;
 use crate::error::FormatError;
 use crate::label::{AccountId, Label, LabelError};
 use crate::note::Origin;
@@ -386,9 +387,10 @@ impl CallBinding {
         if own.id != expected.peer_device {
             return Err(CallError::OtherDevice);
         }
-        check_ed25519(signer.signing_key.as_bytes())?
-            .verify_strict(&terms.signed_bytes()?, &Signature::from_bytes(&self.signature))
-            .map_err(|_| CallError::BadSignature)?;
+        let key = check_ed25519(signer.signing_key.as_bytes())?;
+        if !verify_strict(&key, &terms.signed_bytes()?, &self.signature) {
+            return Err(CallError::BadSignature);
+        }
         Ok(VerifiedCall { terms: terms.clone() })
     }
 }

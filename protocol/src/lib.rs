@@ -106,6 +106,7 @@
 pub mod call;
 pub mod codec;
 pub mod config;
+pub mod ed25519;
 pub mod epoch;
 pub mod error;
 pub mod evidence;

@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use crate::error::FormatError;
 use crate::note::{Note, NoteError, Origin, VerifierKey, sign_note};
-use crate::quantity::{Commitment, ConfigHash, LeafLabel, Millis, RecordHash};
+use crate::quantity::{Commitment, ConfigHash, LeafLabel, Millis, Nonce, RecordHash};
+use crate::tree::commitment;
 
 const HEADER: &str = "keyglass/receipt/v1";
 
@@ -39,6 +40,9 @@ pub enum ReceiptError {
     /// The deadline is before the time of acceptance.
     #[error("the deadline is before the time of acceptance")]
     DeadlineFirst,
+    /// Nonce and record do not open the commitment.
+    #[error("the receipt is for another record")]
+    OtherRecord,
 }
 
 impl ReceiptError {
@@ -51,6 +55,7 @@ impl ReceiptError {
             Self::Header => "receipt-header",
             Self::Origin => "receipt-origin-invalid",
             Self::DeadlineFirst => "receipt-deadline-first",
+            Self::OtherRecord => "receipt-other-record",
         }
     }
 }
@@ -147,6 +152,18 @@ impl Receipt {
     /// SHA-256 of the text.
     pub fn id(&self) -> ReceiptId {
         ReceiptId(Sha256::digest(self.to_text()).into())
+    }
+
+    /// Demands that the nonce and the record open the commitment: the promise is about this very record.
+    ///
+    /// # Errors
+    /// [`ReceiptError::OtherRecord`].
+    pub fn check_opening(&self, nonce: &Nonce, record: &[u8]) -> Result<(), ReceiptError> {
+        if commitment(record, nonce) == self.commitment {
+            Ok(())
+        } else {
+            Err(ReceiptError::OtherRecord)
+        }
     }
 
     /// The signed note. `name` is the name in the receipt key's verifier key.

@@ -1,1 +1,13 @@
-//! .
+//! Development only: directories that tell the truth and directories that lie, and what is needed to test with
+//! them. May depend on every other crate; nothing depends on it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test tool: what cannot happen in a test should stop it loudly"
+)]
+
+pub mod client;
+pub mod lies;
+pub mod world;

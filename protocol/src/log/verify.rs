@@ -102,8 +102,7 @@ fn replay(
     };
     // Levels on which the old tree's border is a complete pair are folded into the first node.
     let folded = (from - 1).trailing_ones();
-    let mut at = (from - 1).checked_shr(folded).unwrap_or(0);
-    let mut last = (to - 1).checked_shr(folded).unwrap_or(0);
+    let (mut at, mut last) = ((from - 1) >> folded, (to - 1) >> folded);
     let (mut old, mut new) = (*first, *first);
     for node in rest {
         if last == 0 {

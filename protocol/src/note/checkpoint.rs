@@ -3,6 +3,7 @@
 use super::cosignature;
 use super::error::NoteError;
 use super::key::VerifierKey;
+use super::line::SignatureLine;
 use super::name::Origin;
 use super::signed::Note;
 use super::text;
@@ -82,11 +83,16 @@ impl SignedCheckpoint {
         &self.note
     }
 
-    /// The same checkpoint with one more line. The line is not verified by this.
+    /// The same checkpoint with one more cosignature, which must be a good one of this key.
     ///
     /// # Errors
-    /// As [`Note::with_line`].
-    pub fn with_line(&self, line: super::line::SignatureLine) -> Result<Self, NoteError> {
+    /// [`NoteError::KeyKind`] if the key does not cosign; [`NoteError::SignatureMissing`] if the line is not
+    /// this key's; a broken rule of the cosignature; as [`Note::with_line`].
+    pub fn with_cosignature(&self, key: &VerifierKey, line: SignatureLine) -> Result<Self, NoteError> {
+        if !key.claims(&line) {
+            return Err(NoteError::SignatureMissing);
+        }
+        cosignature::verify(key, &line, &self.note, &self.checkpoint)?;
         Ok(Self {
             note: self.note.with_line(line)?,
             checkpoint: self.checkpoint.clone(),

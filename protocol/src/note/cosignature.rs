@@ -56,6 +56,9 @@ pub(super) fn verify(
     note: &Note,
     checkpoint: &Checkpoint,
 ) -> Result<Seconds, NoteError> {
+    if !key.kind().cosigns() {
+        return Err(NoteError::KeyKind);
+    }
     let (time, signature) = line
         .signature
         .split_first_chunk::<8>()
@@ -64,10 +67,10 @@ pub(super) fn verify(
     if time > MAX_COSIGNATURE_TIME {
         return Err(NoteError::CosignatureTime);
     }
-    match key.kind() {
-        KeyKind::Ed25519 => Err(NoteError::KeyKind),
-        KeyKind::CosignatureV1 => verify_ed25519(key, &cosignature_message(time, note.text()), signature),
-        KeyKind::MlDsa44Cosignature => ml_dsa::verify(key, time, checkpoint, signature),
-    }?;
+    if key.kind() == KeyKind::MlDsa44Cosignature {
+        ml_dsa::verify(key, time, checkpoint, signature)?;
+    } else {
+        verify_ed25519(key, &cosignature_message(time, note.text()), signature)?;
+    }
     Ok(time)
 }

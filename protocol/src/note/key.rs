@@ -224,7 +224,9 @@ pub(super) fn verify_ed25519(key: &VerifierKey, message: &[u8], signature: &[u8]
     let signature = <&[u8; 64]>::try_from(signature).map_err(|_| NoteError::SignatureLength)?;
     let public_key = key.ed25519().ok_or(NoteError::KeyKind)?;
     let public_key = VerifyingKey::from_bytes(public_key).map_err(|_| NoteError::KeyNotAPoint)?;
-    public_key
-        .verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature))
-        .map_err(|_| NoteError::SignatureBad)
+    if crate::ed25519::verify_strict(&public_key, message, signature) {
+        Ok(())
+    } else {
+        Err(NoteError::SignatureBad)
+    }
 }

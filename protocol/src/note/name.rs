@@ -8,23 +8,20 @@ use super::error::NoteError;
 /// Longest name of a known key in bytes (it must fit a u8 length).
 pub const MAX_NAME_BYTES: usize = 255;
 
-/// A valid key name: not empty, no Unicode white space, no `+`, no control character (signed-note).
+/// A valid key name: not empty, no Unicode white space, no `+`, nothing below U+0020 (signed-note).
 ///
-/// A longer name may stand on a signature line of an unknown key.
+/// A line of an unknown key may have any such name; a known key's is stricter ([`Origin`]).
 pub(super) fn check_name(name: &str) -> Result<(), NoteError> {
     if name.is_empty() {
         return Err(NoteError::NameEmpty);
     }
-    if name
-        .chars()
-        .any(|c| c == '+' || c.is_whitespace() || c.is_control())
-    {
+    if name.chars().any(|c| c == '+' || c < ' ' || c.is_whitespace()) {
         return Err(NoteError::NameForbiddenCharacter);
     }
     Ok(())
 }
 
-/// Name of a log, and of any known key: a valid key name of at most 255 bytes.
+/// Name of a log, and of any known key: a valid key name without control characters, 1..=255 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin(String);
 
@@ -35,6 +32,9 @@ impl Origin {
     /// [`NoteError::NameEmpty`], [`NoteError::NameForbiddenCharacter`] or [`NoteError::NameTooLong`].
     pub fn new(name: &str) -> Result<Self, NoteError> {
         check_name(name)?;
+        if name.chars().any(char::is_control) {
+            return Err(NoteError::NameForbiddenCharacter);
+        }
         if name.len() > MAX_NAME_BYTES {
             return Err(NoteError::NameTooLong);
         }

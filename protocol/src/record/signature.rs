@@ -1,10 +1,11 @@
 //! Signatures of records: who signed, in ascending order of role.
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey};
+use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::RecordError;
 use super::keys::check_ed25519;
 use crate::codec::Reader;
+use crate::ed25519::verify_strict;
 use crate::error::FormatError;
 
 /// In which role a key signs a record.
@@ -58,13 +59,13 @@ impl RoleSignature {
         Self { role, signature }
     }
 
-    /// Strict verification: no malleable scalar, no component of low order.
     pub(super) fn verify(&self, key: &[u8; 32], signed_bytes: &[u8]) -> Result<(), RecordError> {
-        check_ed25519(key)?
-            .verify_strict(signed_bytes, &Signature::from_bytes(&self.signature))
-            .map_err(|_| RecordError::BadSignature {
-                role: self.role.number(),
-            })
+        if verify_strict(&check_ed25519(key)?, signed_bytes, &self.signature) {
+            Ok(())
+        } else {
+            let role = self.role.number();
+            Err(RecordError::BadSignature { role })
+        }
     }
 }
 

@@ -121,7 +121,7 @@ mod tests {
     proptest! {
         #[test]
         fn markers_agree_with_akd_for_large_versions(a: u64, b: u64, c: u64, shift in 0..63_u32) {
-            let mut sorted = [(a >> shift).max(1), (b >> shift).max(1), (c >> shift / 2).max(1)];
+            let mut sorted = [(a >> shift).max(1), (b >> shift).max(1), (c >> (shift / 2)).max(1)];
             sorted.sort_unstable();
             let [since, newest, epoch] = sorted;
             check(since, newest, epoch);

@@ -132,3 +132,24 @@ fn demand_leaf(found: &NodeLabel, expected: &NodeLabel) -> Result<(), TreeError>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use crate::quantity::LeafLabel;
+
+    /// The forged membership of (alice, fresh, 99), for the leaf label that it names itself.
+    #[test]
+    fn a_leaf_cannot_be_the_root() {
+        let text = include_str!("../../testdata/tree/forgeries/empty_path.json");
+        let json: serde_json::Value = serde_json::from_str(text).unwrap();
+        let bytes = hex::decode(json["proof"].as_str().unwrap()).unwrap();
+        let proof = Membership::parse(&bytes).unwrap();
+        let label = NodeLabel::leaf(&LeafLabel::new(proof.label.to_bytes()));
+        let root = json["root"].as_str().unwrap().parse().unwrap();
+        let error = proof.verify_leaf(&label, &root).unwrap_err();
+        assert_eq!(error.reason(), json["reason"].as_str().unwrap());
+        assert_eq!(proof.label, label);
+    }
+}

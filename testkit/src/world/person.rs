@@ -1,0 +1,131 @@
+//! A person with an account: makes and signs her own records.
+
+use ed25519_dalek::SigningKey;
+use keyglass_protocol::label::{AccountId, Label};
+use keyglass_protocol::note::Origin;
+use keyglass_protocol::quantity::{KeyVersion, RecordHash};
+use keyglass_protocol::record::{
+    AccountBody, AccountKind, AccountRecord, AliasBody, AliasKind, AliasRecord, Device, DeviceDhKey,
+    DeviceSigningKey, DeviceUses, Holder, IdentityKey, KeyAnnouncement, PreviousHolder, Role,
+};
+
+use super::{ORIGIN, keys::key};
+
+/// A person with an account and the key to it.
+#[derive(Clone)]
+pub struct Person {
+    /// The account.
+    pub id: AccountId,
+    /// The identity key.
+    pub identity: SigningKey,
+    /// Her newest record.
+    pub newest: AccountRecord,
+}
+
+impl Person {
+    /// A new account with one device; `seed` makes the keys.
+    pub fn new(id: &str, seed: u8) -> Self {
+        let id = AccountId::parse(id).unwrap();
+        let identity = key(seed, 11);
+        let body = AccountBody {
+            kind: AccountKind::Created,
+            origin: Origin::new(ORIGIN).unwrap(),
+            account: id.clone(),
+            version: KeyVersion::FIRST,
+            previous: RecordHash::ZERO,
+            identity: IdentityKey::from(&identity),
+            recovery_delay: 0,
+            announced: KeyAnnouncement::NONE,
+            devices: vec![device(1, seed)],
+            extension: Vec::new(),
+        };
+        let newest = body.sign(&[(Role::Identity, &identity)]).unwrap();
+        Self { id, identity, newest }
+    }
+
+    /// Her label.
+    pub fn label(&self) -> Label {
+        Label::Account(self.id.clone())
+    }
+
+    /// Her newest record as it is published.
+    pub fn entry(&self) -> (Label, Vec<u8>) {
+        (self.label(), self.newest.bytes().to_vec())
+    }
+
+    /// The body of her next version, of a kind, not signed.
+    pub fn next_body(&self, kind: AccountKind) -> AccountBody {
+        AccountBody {
+            kind,
+            version: self.newest.body().version.next().unwrap(),
+            previous: self.newest.hash(),
+            announced: KeyAnnouncement::NONE,
+            ..self.newest.body().clone()
+        }
+    }
+
+    /// Adds a device and signs the next version.
+    pub fn add_device(&mut self, id: u32, seed: u8) -> AccountRecord {
+        let mut body = self.next_body(AccountKind::Owner);
+        body.devices.push(device(id, seed));
+        self.newest = body.sign(&[(Role::Identity, &self.identity)]).unwrap();
+        self.newest.clone()
+    }
+
+    /// Changes the identity key and signs with both.
+    pub fn rotate(&mut self, seed: u8) -> AccountRecord {
+        let new = key(seed, 11);
+        let mut body = self.next_body(AccountKind::Owner);
+        body.identity = IdentityKey::from(&new);
+        let keys = [(Role::Identity, &new), (Role::PreviousIdentity, &self.identity)];
+        self.newest = body.sign(&keys).unwrap();
+        self.identity = new;
+        self.newest.clone()
+    }
+
+    /// Claims an alias, new or released.
+    pub fn claim(&self, alias: &str, released: Option<&AliasRecord>) -> AliasRecord {
+        let body = AliasBody {
+            kind: AliasKind::Claim,
+            origin: Origin::new(ORIGIN).unwrap(),
+            alias: Label::parse(alias).unwrap(),
+            version: released.map_or(KeyVersion::FIRST, |r| r.body().version.next().unwrap()),
+            previous: released.map_or(RecordHash::ZERO, AliasRecord::hash),
+            holder: Some(Holder {
+                account: self.id.clone(),
+                version: self.newest.body().version,
+                key: IdentityKey::from(&self.identity),
+            }),
+            previous_holder: None,
+        };
+        body.sign(&[(Role::Identity, &self.identity)]).unwrap()
+    }
+
+    /// Releases an alias that she holds.
+    pub fn release(&self, held: &AliasRecord) -> AliasRecord {
+        let body = AliasBody {
+            kind: AliasKind::Release,
+            version: held.body().version.next().unwrap(),
+            previous: held.hash(),
+            holder: None,
+            previous_holder: Some(PreviousHolder {
+                version: self.newest.body().version,
+                key: IdentityKey::from(&self.identity),
+            }),
+            ..held.body().clone()
+        };
+        body.sign(&[(Role::PreviousIdentity, &self.identity)]).unwrap()
+    }
+}
+
+/// A device with keys from a seed.
+pub fn device(id: u32, seed: u8) -> Device {
+    let dh = key(seed, 12).verifying_key().to_montgomery().to_bytes();
+    Device {
+        id,
+        uses: DeviceUses::DM_AND_CALL,
+        dh_key: DeviceDhKey::new(&dh).unwrap(),
+        signing_key: DeviceSigningKey::from(&key(seed, 13)),
+        opaque: Vec::new(),
+    }
+}

@@ -51,7 +51,8 @@ pub fn verify_history(
 ) -> Result<Vec<ProvenVersion>, TreeError> {
     cap(proof, MAX_HISTORY_PROOF_BYTES)?;
     let history = History::parse(proof, MAX_HISTORY_VERSIONS)?;
-    let newest = check_order(head, since, &history)?;
+    let updates = check_order(head, since, &history)?;
+    let newest = updates.last().map_or(since, |update| update.version);
     let (past, future) = history_markers(since, newest, head.epoch);
     if history.past.len() != past.len() || history.past_vrf.len() != past.len() {
         return Err(TreeError::PastMarkerCount);
@@ -60,8 +61,8 @@ pub fn verify_history(
         return Err(TreeError::FutureMarkerCount);
     }
 
-    let mut versions = Vec::with_capacity(history.updates.len());
-    for update in history.updates.iter().rev() {
+    let mut versions = Vec::with_capacity(updates.len());
+    for update in &updates {
         versions.push(verify_update(head, label, update)?);
     }
     for (version, evidence) in past.into_iter().zip(pairs(&history.past_vrf, &history.past)) {
@@ -83,34 +84,56 @@ fn pairs<'a>(vrf_proofs: &[&'a [u8]], proofs: &[&'a [u8]]) -> impl Iterator<Item
         .map(|(vrf_proof, proof)| Evidence { vrf_proof, proof })
 }
 
-/// Versions fall by one to `since`, epochs fall with them, the newest is not blank; returns it.
-fn check_order(
-    head: &TreeHead<'_>,
-    since: KeyVersion,
-    history: &History<'_>,
-) -> Result<KeyVersion, TreeError> {
-    let first = history.updates.first().ok_or(TreeError::HistoryEmpty)?;
-    check_value(first.value)?;
-    let (newest, _) = head.check_record(first.version, first.epoch)?;
-    let mut oldest = first;
-    for update in history.updates.iter().skip(1) {
-        head.check_record(update.version, update.epoch)?;
-        if update.version.checked_add(1) != Some(oldest.version) {
-            return Err(TreeError::VersionGap);
-        }
-        if update.epoch >= oldest.epoch {
-            return Err(TreeError::EpochOrder);
-        }
-        oldest = update;
-    }
-    if oldest.version != since.get() {
-        return Err(TreeError::HistoryStart);
-    }
-    Ok(newest)
+/// A version whose place in the order was checked.
+struct Ordered<'a> {
+    version: KeyVersion,
+    epoch: Epoch,
+    update: &'a Update<'a>,
 }
 
-fn verify_update(head: &TreeHead<'_>, label: &[u8], update: &Update<'_>) -> Result<ProvenVersion, TreeError> {
-    let (version, epoch) = head.check_record(update.version, update.epoch)?;
+/// Versions fall by one to `since`, epochs fall with them, the newest is not blank. Returns them
+/// ascending.
+fn check_order<'a>(
+    head: &TreeHead<'_>,
+    since: KeyVersion,
+    history: &'a History<'a>,
+) -> Result<Vec<Ordered<'a>>, TreeError> {
+    let first = history.updates.first().ok_or(TreeError::HistoryEmpty)?;
+    check_value(first.value)?;
+    let mut updates: Vec<Ordered<'a>> = Vec::with_capacity(history.updates.len());
+    for update in &history.updates {
+        let (version, epoch) = head.check_record(update.version, update.epoch)?;
+        if let Some(newer) = updates.last() {
+            if version.next() != Some(newer.version) {
+                return Err(TreeError::VersionGap);
+            }
+            if epoch >= newer.epoch {
+                return Err(TreeError::EpochOrder);
+            }
+        }
+        updates.push(Ordered {
+            version,
+            epoch,
+            update,
+        });
+    }
+    if updates.last().is_none_or(|oldest| oldest.version != since) {
+        return Err(TreeError::HistoryStart);
+    }
+    updates.reverse();
+    Ok(updates)
+}
+
+fn verify_update(
+    head: &TreeHead<'_>,
+    label: &[u8],
+    ordered: &Ordered<'_>,
+) -> Result<ProvenVersion, TreeError> {
+    let &Ordered {
+        version,
+        epoch,
+        update,
+    } = ordered;
     let leaf = head.verify_member(label, Freshness::Fresh, version, update.existence)?;
     let nonce = nonce(update.nonce)?;
     let value = if update.value.is_empty() {

@@ -186,19 +186,20 @@ impl<'a> Membership<'a> {
 impl<'a> NonMembership<'a> {
     pub(super) fn parse(message: &'a [u8]) -> Result<Self, TreeError> {
         let (mut absent, mut prefix, mut prefix_proof) = (Once::new(1), Once::new(2), Once::new(4));
-        let mut children = Vec::with_capacity(2);
+        let (mut left, mut right) = (None, None);
         for field in Fields::new(message) {
             let field = field?;
             match field.number {
                 1 => absent.set(field.bytes()?)?,
                 2 => prefix.set(field.bytes()?)?,
-                3 if children.len() >= 2 => return Err(TreeError::ChildCount),
-                3 => children.push(Child::parse(field.bytes()?)?),
+                3 if left.is_none() => left = Some(Child::parse(field.bytes()?)?),
+                3 if right.is_none() => right = Some(Child::parse(field.bytes()?)?),
+                3 => return Err(TreeError::ChildCount),
                 4 => prefix_proof.set(field.bytes()?)?,
                 _ => return Err(field.unknown().into()),
             }
         }
-        let &[left, right] = children.as_slice() else {
+        let (Some(left), Some(right)) = (left, right) else {
             return Err(TreeError::ChildCount);
         };
         Ok(Self {

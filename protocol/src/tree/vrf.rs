@@ -76,12 +76,7 @@ impl VrfPublicKey {
         prefix.update(alpha);
         (0..=u8::MAX).find_map(|counter| {
             let digest: [u8; 64] = prefix.clone().chain_update([counter, 0x00]).finalize().into();
-            let candidate = digest.first_chunk::<32>()?;
-            if is_skipped_by_akd(candidate) {
-                return None;
-            }
-            let point = CompressedEdwardsY(*candidate).decompress()?.mul_by_cofactor();
-            (!point.is_identity()).then_some(point)
+            curve_point(digest.first_chunk()?)
         })
     }
 }
@@ -181,10 +176,48 @@ fn canonical_point(bytes: &[u8; 32]) -> Option<EdwardsPoint> {
     CompressedEdwardsY(*bytes).decompress()
 }
 
+/// The point of prime order that a hash stands for, if akd takes it for one.
+fn curve_point(candidate: &[u8; 32]) -> Option<EdwardsPoint> {
+    if is_skipped_by_akd(candidate) {
+        return None;
+    }
+    let point = CompressedEdwardsY(*candidate).decompress()?.mul_by_cofactor();
+    (!point.is_identity()).then_some(point)
+}
+
 /// Candidates that akd does not take for points although the curve library would.
 fn is_skipped_by_akd(candidate: &[u8; 32]) -> bool {
     let [low, middle @ .., high] = candidate;
     high & 0x7f == 0x7f
         && middle.iter().all(|b| *b == 0xff)
         && [1, 3, 4, 5, 9, 10, 13, 14, 15, 16].contains(&low.wrapping_neg())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No hash can be made to hit these by choice, so they are tried directly: all encodings
+    /// whose y is not reduced, and the reduced ones of small order among the smallest.
+    #[test]
+    fn no_point_comes_from_an_unreduced_or_small_order_candidate() {
+        let mut skipped = 0;
+        for low in 0xed..=0xff_u8 {
+            for high in [0x7f, 0xff] {
+                let candidate = core::array::from_fn(|i| match i {
+                    0 => low,
+                    31 => high,
+                    _ => 0xff,
+                });
+                assert_eq!(curve_point(&candidate), None, "{low:x} {high:x}");
+                assert_eq!(canonical_point(&candidate), None, "{low:x} {high:x}");
+                skipped += u8::from(is_skipped_by_akd(&candidate));
+            }
+        }
+        assert_eq!(skipped, 20);
+        let mut neutral = [0; 32];
+        neutral.iter_mut().take(1).for_each(|byte| *byte = 1);
+        assert!(canonical_point(&neutral).is_some());
+        assert_eq!(curve_point(&neutral), None);
+    }
 }

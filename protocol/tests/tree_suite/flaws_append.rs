@@ -154,6 +154,8 @@ fn labels(unchanged: &[AzksElement], inserted: &[AzksElement]) -> Vec<Flaw> {
     let under = NodeLabel::new(Akd::hash(&[1]), 256);
     let prefix_of_inserted = with(inserted.to_vec(), element(under, 9));
     let prefix_of_unchanged = with(unchanged.to_vec(), element(prefix(&under, 40), 9));
+    let zeros = NodeLabel::new(prefix(&under, 40).label_val, 256);
+    let same_bytes = [element(zeros, 9), element(prefix(&under, 40), 10)];
     let below_many = with(
         with(inserted.to_vec(), element(under, 9)),
         element(flip(&under, 200), 10),
@@ -202,6 +204,13 @@ fn labels(unchanged: &[AzksElement], inserted: &[AzksElement]) -> Vec<Flaw> {
             rootless(&prefix_of_unchanged, inserted),
         )
         .named("unchanged-above-unchanged"),
+        flaw(
+            "append-only",
+            "label-is-prefix",
+            "a prefix that is written with the same bytes, behind its leaf",
+            rootless(&same_bytes, inserted),
+        )
+        .named("prefix-with-same-bytes"),
         flaw(
             "append-only",
             "label-is-prefix",

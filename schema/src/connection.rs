@@ -11,8 +11,8 @@ use diesel::sqlite::SqliteConnection;
 use crate::error::StoreError;
 use crate::url::DatabaseUrl;
 
-/// How long a call waits for a free connection, and SQLite for another process's lock.
-const WAIT: Duration = Duration::from_secs(10);
+/// How long a call waits for a connection: for a free one, or for a database that is down.
+const WAIT: Duration = Duration::from_secs(3);
 /// Connections of one process.
 const CONNECTIONS: u32 = 10;
 

@@ -25,7 +25,8 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 /// $1: directory of the programs, $2: directory of the cluster.
 const WATCHDOG: &str = r#"
 trap '' HUP INT TERM
-"$1/initdb" -D "$2/data" -U keyglass -A trust -E UTF8 --locale=C -N >"$2/log" 2>&1 </dev/null || exit 1
+"$1/initdb" -D "$2/data" -U keyglass -A trust -E UTF8 --locale=C -N --wal-segsize=1 \
+    >"$2/log" 2>&1 </dev/null || exit 1
 "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=400 -c fsync=off \
     -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off >>"$2/log" 2>&1 </dev/null &
 cat >/dev/null

@@ -206,7 +206,11 @@ impl TestDatabase {
             }
             Place::Own(cluster) => {
                 let cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
-                cluster.as_ref().map(Cluster::data_directory).unwrap_or_default()
+                let cluster = cluster
+                    .as_ref()
+                    .unwrap_or_else(|| panic!("the server was stopped"));
+                cluster.execute("CHECKPOINT");
+                cluster.data_directory()
             }
         }
     }

@@ -40,7 +40,7 @@ fn tree_state(label: NodeLabel) -> impl Strategy<Value = TreeNode> {
                     return None;
                 }
                 for bit in 0..label.label_len {
-                    let (byte, mask) = ((bit / 8) as usize, 0x80_u8 >> (bit % 8));
+                    let (byte, mask) = (usize::try_from(bit / 8).unwrap(), 0x80_u8 >> (bit % 8));
                     val[byte] = (val[byte] & !mask) | (label.label_val[byte] & mask);
                 }
                 Some(prefix(&val, length))

@@ -55,7 +55,7 @@ impl Database {
     }
 
     /// Runs the transaction `name`. `work` may run several times and must have no effect outside the database; only
-    /// collisions with other transactions (serialization failure, deadlock, busy SQLite) are tried again.
+    /// collisions with other transactions (serialization failure, deadlock, busy SQLite, a key just taken) are tried again.
     fn run<T>(
         &self,
         name: &'static str,
@@ -64,10 +64,12 @@ impl Database {
     ) -> Result<T, StoreError> {
         for attempt in 1..=ATTEMPTS {
             match self.pools.transaction(access, &mut work) {
-                Err(error) if error.is_collision() => {
+                Err(error) if error.is_collision() && attempt < ATTEMPTS => {
                     tracing::debug!(transaction = name, attempt, "collided, trying again");
                     std::thread::sleep(pause(attempt));
                 }
+                // A key that stays taken is no collision but a mistake, and says so itself.
+                Err(error) if error.is_collision() && !error.is_duplicate() => break,
                 other => return other,
             }
         }
@@ -103,46 +105,42 @@ mod tests {
     #[test]
     fn collisions_are_tried_again_and_only_they() {
         let (_dir, database) = database();
-        for (error, expected) in [
-            (failure(DatabaseErrorKind::SerializationFailure, "x"), 3),
-            (failure(DatabaseErrorKind::Unknown, "deadlock detected"), 3),
-            (failure(DatabaseErrorKind::Unknown, "database is locked"), 3),
-            (failure(DatabaseErrorKind::UniqueViolation, "x"), 1),
-            (StoreError::ReadOnly, 1),
+        for (kind, message, expected) in [
+            (DatabaseErrorKind::SerializationFailure, "x", 3),
+            (DatabaseErrorKind::UniqueViolation, "x", 3),
+            (DatabaseErrorKind::Unknown, "deadlock detected", 3),
+            (DatabaseErrorKind::Unknown, "database is locked", 3),
+            (DatabaseErrorKind::Unknown, "x", 1),
+            (DatabaseErrorKind::CheckViolation, "x", 1),
         ] {
-            let mut error = Some(error);
-            let mut left = 2;
             let mut runs = 0;
-            let _ = database.write("test", |_| {
+            let done = database.write("test", |_| {
                 runs += 1;
-                left -= 1;
-                match error.take() {
-                    Some(e) if left >= 0 => {
-                        if let StoreError::Query(Error::DatabaseError(_, info)) = &e {
-                            error = Some(failure(DatabaseErrorKind::Unknown, info.message()));
-                            if info.message() == "x" && e.is_collision() {
-                                error = Some(failure(DatabaseErrorKind::SerializationFailure, "x"));
-                            }
-                        }
-                        Err(e)
-                    }
-                    _ => Ok(()),
+                if runs < 3 {
+                    Err(failure(kind, message))
+                } else {
+                    Ok(())
                 }
             });
-            assert_eq!(runs, expected);
+            assert_eq!((runs, done.is_ok()), (expected, expected == 3), "{message}");
         }
     }
 
     #[test]
     fn attempts_are_capped() {
         let (_dir, database) = database();
-        let mut runs = 0;
-        let error = database
-            .write("test", |_| -> Result<(), _> {
-                runs += 1;
-                Err(failure(DatabaseErrorKind::SerializationFailure, "x"))
-            })
-            .unwrap_err();
-        assert_eq!((runs, error.reason()), (ATTEMPTS, "transaction-contended"));
+        for (kind, reason) in [
+            (DatabaseErrorKind::SerializationFailure, "transaction-contended"),
+            (DatabaseErrorKind::UniqueViolation, "database-error"),
+        ] {
+            let mut runs = 0;
+            let error = database
+                .write("test", |_| -> Result<(), _> {
+                    runs += 1;
+                    Err(failure(kind, "x"))
+                })
+                .unwrap_err();
+            assert_eq!((runs, error.reason()), (ATTEMPTS, reason));
+        }
     }
 }

@@ -162,11 +162,14 @@ impl StoreError {
         }
     }
 
-    /// Whether running the same transaction again may succeed: serialization failure, deadlock, busy SQLite.
+    /// Whether running the same transaction again may succeed: serialization failure, deadlock, busy SQLite,
+    /// a row that another transaction inserted meanwhile.
     pub(crate) fn is_collision(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error};
         match self {
             Self::Query(Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
+            // Of two overlapping serializable transactions with one key, Postgres may tell the second so instead.
+            Self::Query(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => true,
             // diesel does not hand out SQLSTATE 40P01 or SQLITE_BUSY, only their fixed messages.
             Self::Query(Error::DatabaseError(_, info)) => matches!(
                 info.message(),
@@ -174,6 +177,15 @@ impl StoreError {
             ),
             _ => false,
         }
+    }
+
+    /// Whether a unique key was already taken.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind, Error};
+        matches!(
+            self,
+            Self::Query(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+        )
     }
 }
 

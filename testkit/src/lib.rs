@@ -9,5 +9,7 @@
 )]
 
 pub mod client;
+pub mod evidence;
 pub mod lies;
+pub mod vectors;
 pub mod world;

@@ -127,7 +127,7 @@ pub(super) const LIES: &[Row] = &[
         "account:alice",
         |s| {
             let last = s.world.epoch();
-            let mut leaf = s.world.leaf(last).clone();
+            let mut leaf = *s.world.leaf(last);
             leaf.epoch = Epoch::new(last.get() + 1);
             s.world.replace_leaf(last, leaf);
             s.honest("account:alice")
@@ -139,7 +139,7 @@ pub(super) const LIES: &[Row] = &[
         "account:alice",
         |s| {
             let last = s.world.epoch();
-            let mut leaf = s.world.leaf(last).clone();
+            let mut leaf = *s.world.leaf(last);
             leaf.config = ConfigHash::new([9; 32]);
             s.world.replace_leaf(last, leaf);
             s.honest("account:alice")
@@ -181,7 +181,7 @@ pub(super) const LIES: &[Row] = &[
         "inconsistent",
         "account:alice",
         |s| {
-            let mut leaf = s.world.leaf(Epoch::new(1)).clone();
+            let mut leaf = *s.world.leaf(Epoch::new(1));
             leaf.inserted += 1;
             s.world.replace_leaf(Epoch::new(1), leaf);
             s.honest("account:alice")
@@ -200,7 +200,7 @@ pub(super) const LIES: &[Row] = &[
     }),
     ("leaf-from-the-future", "clock-skew", "account:alice", |s| {
         let last = s.world.epoch();
-        let mut leaf = s.world.leaf(last).clone();
+        let mut leaf = *s.world.leaf(last);
         leaf.time = leaf.time.plus(61_000);
         s.world.replace_leaf(last, leaf);
         s.honest("account:alice")

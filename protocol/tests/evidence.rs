@@ -1,0 +1,52 @@
+//! Golden evidence files: what a stranger finds in each, with nothing but the log's key.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use keyglass_protocol::evidence::{Evidence, Finding};
+use keyglass_protocol::note::VerifierKey;
+use serde_json::Value;
+
+#[test]
+fn each_file_shows_what_it_claims_or_nothing() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/evidence");
+    let mut kinds = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let v: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let evidence = Evidence::parse(v["evidence"].to_string().as_bytes()).unwrap();
+        let log: VerifierKey = v["log_vkey"].as_str().unwrap().parse().unwrap();
+        let (finding, reason) = match evidence.verify(&log) {
+            Ok(Finding::Proven { reason }) => ("proven", reason),
+            Ok(Finding::Disputed { reason }) => ("disputed", reason),
+            Err(e) => ("refused", e.reason().to_owned()),
+        };
+        assert_eq!(
+            (finding, reason.as_str()),
+            (v["finding"].as_str().unwrap(), v["reason"].as_str().unwrap()),
+            "{path:?}"
+        );
+        if finding == "proven" {
+            kinds.insert(v["evidence"]["kind"].as_str().unwrap().to_owned());
+        }
+        let again = Evidence::parse(&evidence.to_bytes().unwrap()).unwrap();
+        assert_eq!(again, evidence);
+    }
+    let all = [
+        "bad-append",
+        "bad-leaf",
+        "bad-record",
+        "broken-receipt",
+        "fork",
+        "freeze",
+    ];
+    assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}
+
+#[test]
+fn an_unknown_schema_is_refused() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/evidence/fork.json");
+    let mut v: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    v["evidence"]["schema"] = 2.into();
+    let refused = Evidence::parse(v["evidence"].to_string().as_bytes()).unwrap_err();
+    assert_eq!(refused.reason(), "other-schema");
+}

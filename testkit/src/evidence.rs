@@ -1,0 +1,355 @@
+//! One evidence file of every kind, made by worlds whose operator broke that rule.
+
+use akd::proto::specs::types::SingleAppendOnlyProof;
+use keyglass_protocol::evidence::{
+    BadAppend, BadLeaf, BadRecord, BrokenReceipt, Claim, EpochWithProof, Evidence, Fork, Freeze, ProvenLeaf,
+    SCHEMA,
+};
+use keyglass_protocol::message::B64;
+use keyglass_protocol::note::Note;
+use keyglass_protocol::quantity::{Commitment, Epoch, LeafLabel, LogHash, LogSize};
+use keyglass_protocol::receipt::Receipt;
+use keyglass_protocol::record::{AccountKind, Role};
+use protobuf::Message as _;
+
+use crate::world::{Person, World, device};
+
+/// An evidence file with what a stranger must find in it.
+pub struct Case {
+    /// Name of the file.
+    pub name: &'static str,
+    /// `proven` or `disputed`, or `refused` if the file shows nothing.
+    pub finding: &'static str,
+    /// The broken rule, or why the file shows nothing.
+    pub reason: &'static str,
+    /// The file.
+    pub evidence: Evidence,
+}
+
+/// All cases: first one per kind that is proven, then files that show nothing.
+pub fn all() -> Vec<Case> {
+    let cases: &[(&str, &str, &str, fn() -> Evidence)] = &[
+        ("fork", "proven", "two-roots-at-one-size", || {
+            fork(LogHash::new([9; 32]))
+        }),
+        (
+            "fork_of_leaves",
+            "proven",
+            "two-leaves-at-one-index",
+            fork_of_leaves,
+        ),
+        ("bad_append", "proven", "root-mismatch", || bad_append(true)),
+        ("bad_append_count", "proven", "inserted-count", bad_count),
+        ("bad_leaf_time", "proven", "time-not-later", || {
+            bad_leaf(|leaf| leaf.time = crate::world::FIRST_TIME)
+        }),
+        ("bad_leaf_epoch", "proven", "epoch-not-index", bad_leaf_epoch),
+        ("bad_record", "proven", "bad-record-signature", || {
+            bad_record(false)
+        }),
+        ("disputed_record", "disputed", "platform-vouched-change", || {
+            bad_record(true)
+        }),
+        ("broken_receipt", "proven", "not-included-by-deadline", || {
+            broken_receipt(Late::Leaf)
+        }),
+        (
+            "broken_receipt_heartbeat",
+            "proven",
+            "heartbeat-without-update",
+            || broken_receipt(Late::Heartbeat),
+        ),
+        ("freeze", "proven", "heartbeat-on-older-head", || freeze(true)),
+        ("fork_same_head_twice", "refused", "no-contradiction", fork_same),
+        (
+            "fork_by_a_stranger",
+            "refused",
+            "signature-bad",
+            fork_by_a_stranger,
+        ),
+        ("append_in_order", "refused", "no-contradiction", || {
+            bad_append(false)
+        }),
+        (
+            "append_with_another_proof",
+            "refused",
+            "other-audit-proof",
+            other_audit_proof,
+        ),
+        ("leaf_in_order", "refused", "no-contradiction", || {
+            bad_leaf(|_| {})
+        }),
+        ("receipt_kept", "refused", "no-contradiction", || {
+            broken_receipt(Late::Kept)
+        }),
+        ("receipt_with_a_gap", "refused", "epochs-missing", || {
+            broken_receipt(Late::Gap)
+        }),
+        ("receipt_before_its_deadline", "refused", "epochs-missing", || {
+            broken_receipt(Late::NotYet)
+        }),
+        ("freeze_in_order", "refused", "no-contradiction", || freeze(false)),
+    ];
+    cases
+        .iter()
+        .map(|(name, finding, reason, make)| Case {
+            name,
+            finding,
+            reason,
+            evidence: make(),
+        })
+        .collect()
+}
+
+fn file(world: &World, claim: Claim) -> Evidence {
+    Evidence {
+        schema: SCHEMA,
+        claim,
+        config: B64(world.config.bytes().to_vec()),
+    }
+}
+
+fn text(note: &Note) -> String {
+    String::from_utf8(note.to_bytes()).unwrap()
+}
+
+/// Three epochs with a person each.
+fn world() -> World {
+    let mut world = World::new(2);
+    for (i, name) in ["ann", "ben", "cat"].iter().enumerate() {
+        world.publish(&[Person::new(name, 40 + i as u8).entry()]);
+    }
+    world
+}
+
+fn fork(other: LogHash) -> Evidence {
+    let w = world();
+    let checkpoints = [
+        text(&w.checkpoint(w.size())),
+        text(&w.sign_checkpoint(w.size(), other)),
+    ];
+    file(&w, Claim::Fork(Fork::Checkpoints { checkpoints }))
+}
+
+fn fork_same() -> Evidence {
+    let mut w = world();
+    let first = text(&w.checkpoint(w.size()));
+    w.now = w.now.plus(60_000);
+    let checkpoints = [first, text(&w.checkpoint(w.size()))];
+    file(&w, Claim::Fork(Fork::Checkpoints { checkpoints }))
+}
+
+fn fork_by_a_stranger() -> Evidence {
+    let (w, mut stranger) = (world(), World::new(3));
+    stranger.publish(&[Person::new("eve", 66).entry()]);
+    let mut forged = text(&stranger.checkpoint(stranger.size()));
+    // Under our log's key id, as a forger would write it.
+    let ours = w.checkpoint(stranger.size());
+    let theirs = Note::parse(forged.as_bytes()).unwrap();
+    let mut line = theirs.signatures()[0].clone();
+    line.key_id = ours.signatures()[0].key_id;
+    forged = text(&Note::new(theirs.text(), vec![line]).unwrap());
+    let checkpoints = [text(&ours), forged];
+    file(&w, Claim::Fork(Fork::Checkpoints { checkpoints }))
+}
+
+fn fork_of_leaves() -> Evidence {
+    let mut w = world();
+    let at = Epoch::new(2);
+    let leaf = |w: &World| ProvenLeaf {
+        checkpoint: text(&w.checkpoint(w.size())),
+        epoch: w.epoch_proof(at, w.size()),
+    };
+    let first = leaf(&w);
+    let mut other = *w.leaf(at);
+    other.inserted += 1;
+    w.replace_leaf(at, other);
+    let leaves = Box::new([first, leaf(&w)]);
+    file(&w, Claim::Fork(Fork::Leaves { leaves }))
+}
+
+fn append_claim(w: &World) -> Evidence {
+    let at = w.epoch();
+    let items = BadAppend {
+        checkpoint: text(&w.checkpoint(w.size())),
+        epoch: w.epoch_proof(at, w.size()),
+        audit_proof: B64(w.audit_proof(at).to_vec()),
+    };
+    file(w, Claim::BadAppend(items))
+}
+
+fn bad_append(bad: bool) -> Evidence {
+    let mut w = world();
+    if bad {
+        let mut proof = SingleAppendOnlyProof::parse_from_bytes(w.audit_proof(w.epoch())).unwrap();
+        proof.inserted[0].value.as_mut().unwrap()[0] ^= 1;
+        w.replace_audit(
+            w.epoch(),
+            proof.inserted.len() as u64,
+            proof.write_to_bytes().unwrap(),
+        );
+    }
+    append_claim(&w)
+}
+
+fn bad_count() -> Evidence {
+    let mut w = world();
+    let mut leaf = *w.leaf(w.epoch());
+    leaf.inserted += 1;
+    w.replace_leaf(w.epoch(), leaf);
+    append_claim(&w)
+}
+
+fn other_audit_proof() -> Evidence {
+    let mut evidence = append_claim(&world());
+    if let Claim::BadAppend(items) = &mut evidence.claim {
+        items.audit_proof.0.push(0);
+    }
+    evidence
+}
+
+fn bad_leaf(edit: impl FnOnce(&mut keyglass_protocol::epoch::Leaf)) -> Evidence {
+    let mut w = world();
+    let at = w.epoch();
+    let mut leaf = *w.leaf(at);
+    edit(&mut leaf);
+    w.replace_leaf(at, leaf);
+    let leaves = vec![
+        w.epoch_proof(Epoch::new(at.get() - 1), w.size()),
+        w.epoch_proof(at, w.size()),
+    ];
+    let checkpoint = text(&w.checkpoint(w.size()));
+    file(
+        &w,
+        Claim::BadLeaf(BadLeaf {
+            checkpoint,
+            leaves,
+            configs: Vec::new(),
+        }),
+    )
+}
+
+fn bad_leaf_epoch() -> Evidence {
+    let mut w = world();
+    let at = w.epoch();
+    let mut leaf = *w.leaf(at);
+    leaf.epoch = Epoch::new(9);
+    w.replace_leaf(at, leaf);
+    let leaves = vec![w.epoch_proof(at, w.size())];
+    let checkpoint = text(&w.checkpoint(w.size()));
+    file(
+        &w,
+        Claim::BadLeaf(BadLeaf {
+            checkpoint,
+            leaves,
+            configs: Vec::new(),
+        }),
+    )
+}
+
+/// A device that the owner never added; or a notice, which the platform may publish and the owner may not want.
+fn bad_record(vouched: bool) -> Evidence {
+    let mut w = world();
+    let ann = Person::new("ann", 40);
+    let record = if vouched {
+        let mut body = ann.next_body(AccountKind::Notice);
+        body.announced =
+            keyglass_protocol::record::IdentityKey::from(&Person::new("x", 66).identity).announcement();
+        body.sign(&[(Role::Recovery, &w.keys.recovery)]).unwrap()
+    } else {
+        let mut body = ann.next_body(AccountKind::Owner);
+        body.devices.push(device(66, 66));
+        body.sign(&[(Role::Identity, &w.keys.log)]).unwrap()
+    };
+    w.publish(&[(ann.label(), record.bytes().to_vec())]);
+    let history = Box::new(w.history(&ann.label(), 1));
+    let label = ann.label().as_str().to_owned();
+    file(
+        &w,
+        Claim::BadRecord(BadRecord {
+            label,
+            history,
+            accounts: Vec::new(),
+        }),
+    )
+}
+
+/// What became of the promise.
+#[derive(Clone, Copy, PartialEq)]
+enum Late {
+    /// A leaf later than the deadline, without the update.
+    Leaf,
+    /// A heartbeat later than deadline and grace, without the update.
+    Heartbeat,
+    /// The update is there.
+    Kept,
+    /// An epoch is left out of the file.
+    Gap,
+    /// The deadline has not passed.
+    NotYet,
+}
+
+fn broken_receipt(late: Late) -> Evidence {
+    let mut w = world();
+    let accepted = w.now.plus(500);
+    let mut receipt = Receipt {
+        origin: w.config.values().origin.clone(),
+        config: w.config.hash(),
+        leaf_label: LeafLabel::new([1; 32]),
+        commitment: Commitment::new([2; 32]),
+        accepted,
+        deadline: accepted.plus(60_000),
+    };
+    w.publish(&[Person::new("dan", 50).entry()]);
+    if late == Late::Kept {
+        let proof = SingleAppendOnlyProof::parse_from_bytes(w.audit_proof(w.epoch())).unwrap();
+        receipt.leaf_label = LeafLabel::try_from(proof.inserted[0].label.label_val()).unwrap();
+        receipt.commitment = Commitment::try_from(proof.inserted[0].value()).unwrap();
+    }
+    match late {
+        Late::Heartbeat => w.now = receipt.deadline.plus(661_000),
+        Late::NotYet => {}
+        _ => {
+            w.now = receipt.deadline;
+            w.publish(&[Person::new("eva", 51).entry()]);
+        }
+    }
+    let mut epochs: Vec<EpochWithProof> = (4..w.size().get())
+        .map(|e| EpochWithProof {
+            epoch: w.epoch_proof(Epoch::new(e), w.size()),
+            audit_proof: B64(w.audit_proof(Epoch::new(e)).to_vec()),
+        })
+        .collect();
+    if late == Late::Gap {
+        epochs.remove(0);
+    }
+    let signed = receipt.sign(&w.keys.receipt_name(), &w.keys.receipt).unwrap();
+    let items = BrokenReceipt {
+        receipt: text(signed.note()),
+        checkpoint: text(&w.checkpoint(w.size())),
+        before: w.epoch_proof(Epoch::new(3), w.size()),
+        epochs,
+    };
+    file(&w, Claim::BrokenReceipt(items))
+}
+
+fn freeze(bad: bool) -> Evidence {
+    let mut w = world();
+    let smaller_size = LogSize::new(w.size().get() - 1);
+    let mut smaller = text(&w.checkpoint(smaller_size));
+    w.now = w.now.plus(60_000);
+    let larger = text(&w.checkpoint(w.size()));
+    if bad {
+        w.now = w.now.plus(60_000);
+        smaller = text(&w.checkpoint(smaller_size));
+    }
+    let epoch = w.epoch_proof(w.epoch(), w.size());
+    file(
+        &w,
+        Claim::Freeze(Freeze {
+            smaller,
+            larger,
+            epoch,
+        }),
+    )
+}

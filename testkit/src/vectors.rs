@@ -1,0 +1,82 @@
+//! The golden vectors of `protocol/testdata` that need a whole directory to be made: answers and evidence.
+//!
+//! They are committed; a test makes them again and compares. A change of any byte is a change of the protocol.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::lies::{self, Scene};
+use crate::world::World;
+
+/// One file: where it belongs below `protocol/testdata`, and its text.
+pub struct Vector {
+    /// Path below `protocol/testdata`.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// All of them.
+pub fn all() -> Vec<Vector> {
+    let honest = [
+        "account:alice",
+        "account:bob",
+        "account:nobody",
+        "handle:alice",
+        "handle:old",
+    ];
+    let mut vectors: Vec<Vector> = honest
+        .iter()
+        .map(|label| {
+            let scene = Scene::new();
+            let name = format!("honest_{}", label.replace(':', "_"));
+            vector(
+                "answer",
+                &name,
+                &answer_file(&scene, label, None, &scene.honest(label)),
+            )
+        })
+        .collect();
+    for lie in lies::all() {
+        let mut scene = Scene::new();
+        let answer = (lie.tell)(&mut scene);
+        let file = answer_file(&scene, lie.label, Some(lie.reason), &answer);
+        vectors.push(vector("answer", &lie.name.replace('-', "_"), &file));
+    }
+    for case in crate::evidence::all() {
+        let log = World::new(2).keys.log_vkey().to_string();
+        let file = json!({
+            "log_vkey": log, "finding": case.finding, "reason": case.reason, "evidence": case.evidence,
+        });
+        vectors.push(vector("evidence", case.name, &file));
+    }
+    vectors
+}
+
+/// Where `protocol/testdata` is.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/testdata")
+}
+
+fn answer_file(scene: &Scene, label: &str, reason: Option<&str>, answer: &impl serde::Serialize) -> Value {
+    json!({
+        "reason": reason,
+        "label": label,
+        "log_vkey": scene.world.keys.log_vkey().to_string(),
+        "config": String::from_utf8(scene.world.config.bytes().to_vec()).unwrap(),
+        "policy": scene.world.policy().to_string(),
+        "seen": {"size": scene.seen.size.get(), "root": scene.seen.root.to_string()},
+        "now_ms": scene.world.now.get(),
+        "answer": answer,
+    })
+}
+
+fn vector(topic: &str, name: &str, file: &Value) -> Vector {
+    let mut text = serde_json::to_string_pretty(file).unwrap();
+    text.push('\n');
+    Vector {
+        path: Path::new(topic).join(format!("{name}.json")),
+        text,
+    }
+}

@@ -1,1 +1,21 @@
-//! .
+//! The directory server: request in, proof out; pending updates in, published epoch out.
+//!
+//! [`server::start`] puts the parts together. Everything secret, every time and the observer of publishing steps are handed
+//! in, so that a test or another program runs the same code in its own process.
+
+pub mod artefacts;
+pub mod bootstrap;
+pub mod clock;
+pub mod configuration;
+pub mod cosigners;
+pub mod directory;
+mod files;
+pub mod guard;
+pub mod guard_init;
+pub mod http;
+pub mod keys;
+pub mod publisher;
+pub mod server;
+pub mod service;
+pub mod settings;
+pub mod submission;

@@ -1,0 +1,41 @@
+//! The first start: keys, unless there is anything that they would not fit.
+
+use keyglass_schema::DatabaseUrl;
+
+use crate::keys::{KeyError, KeyPlaces, Keys, Random, default_origin};
+use crate::settings::Settings;
+
+/// Loads the keys, or makes them if this is the first start.
+///
+/// # Errors
+/// [`KeyError`]; [`KeyError::MissingBesideDatabase`] if there is a database and no keys.
+pub fn keys(settings: &Settings, random: &dyn Random) -> Result<Keys, KeyError> {
+    let dir = settings.key_dir();
+    if !dir.exists() {
+        if matches!(&settings.database, DatabaseUrl::Sqlite(path) if path.exists()) {
+            return Err(KeyError::MissingBesideDatabase(dir));
+        }
+        generate(settings, random)?;
+    }
+    Keys::load(places(settings, &dir), settings.origin.as_deref())
+}
+
+/// Makes a complete set of keys.
+///
+/// # Errors
+/// [`KeyError::Exist`] if there is one.
+pub fn generate(settings: &Settings, random: &dyn Random) -> Result<(), KeyError> {
+    let dir = settings.key_dir();
+    let origin = match &settings.origin {
+        Some(origin) => origin.clone(),
+        None => default_origin(random)?,
+    };
+    Keys::generate(places(settings, &dir), &origin, random)
+}
+
+fn places<'a>(settings: &'a Settings, dir: &'a std::path::Path) -> KeyPlaces<'a> {
+    KeyPlaces {
+        dir,
+        wrapping_key: &settings.wrapping_key,
+    }
+}

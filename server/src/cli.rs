@@ -1,0 +1,236 @@
+//! The command line.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use keyglass_monitoring::init_logging;
+use keyglass_server::clock::SystemClock;
+use keyglass_server::keys::SystemRandom;
+use keyglass_server::publisher::NoSteps;
+use keyglass_server::server::{self, Running};
+use keyglass_server::settings::{Layer, Settings, SettingsError, refuse_unknown_variables};
+use keyglass_server::{bootstrap, guard_init};
+
+/// The server refused or ended by itself; the reason is on stderr.
+const REFUSED: u8 = 1;
+/// Settings that cannot be used.
+const USAGE: u8 = 2;
+/// A failure of the machine.
+const INTERNAL: u8 = 70;
+
+/// A key-transparency directory: publishes keys in signed, audited epochs and proves every answer.
+///
+/// Without arguments: data in ./keyglass-data, SQLite, API on 127.0.0.1:8600, health and metrics on 127.0.0.1:8601, open
+/// registration. Every setting is also a KEYGLASS_… variable and a key of the settings file.
+#[derive(Parser)]
+#[command(name = "keyglass-server", version)]
+struct Cli {
+    /// Settings file (TOML)
+    #[arg(long, global = true, env = "KEYGLASS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    layer: Layer,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a complete set of keys
+    Keygen,
+    /// Check settings, keys and cosigners without starting
+    CheckConfig,
+    /// The guard: what the log key signed last
+    Guard {
+        #[command(subcommand)]
+        command: GuardCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum GuardCommand {
+    /// Rebuild a lost guard from the database and the cosigners' heads
+    Init,
+}
+
+/// Why the program ends, with its exit code.
+struct Failure {
+    code: u8,
+    reason: &'static str,
+    text: String,
+}
+
+impl Failure {
+    fn refused(reason: &'static str, error: &dyn std::fmt::Display) -> Self {
+        Self {
+            code: REFUSED,
+            reason,
+            text: error.to_string(),
+        }
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        Self {
+            code: USAGE,
+            reason: error.reason(),
+            text: error.to_string(),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self {
+            code: INTERNAL,
+            reason: "io",
+            text: error.to_string(),
+        }
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Said once more in plain words, whatever the log filter is.
+            let _ = writeln!(
+                std::io::stderr(),
+                "keyglass-server: {} ({})",
+                failure.text,
+                failure.reason
+            );
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let settings = settings(cli.config, cli.layer)?;
+    let colour = std::env::var_os("NO_COLOR").is_none();
+    init_logging(settings.log_format, &settings.log, colour).map_err(|e| Failure {
+        code: USAGE,
+        reason: e.reason(),
+        text: e.to_string(),
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match cli.command {
+        None => runtime.block_on(serve(settings)),
+        Some(Command::Keygen) => keygen(&settings),
+        Some(Command::CheckConfig) => check(&settings),
+        Some(Command::Guard {
+            command: GuardCommand::Init,
+        }) => runtime.block_on(rebuild_guard(settings)),
+    }
+}
+
+fn settings(file: Option<PathBuf>, given: Layer) -> Result<Settings, SettingsError> {
+    let command = Cli::command();
+    let known: Vec<String> = command
+        .get_arguments()
+        .filter_map(|a| a.get_env())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    refuse_unknown_variables(
+        &known,
+        std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()),
+    )?;
+    let below = file
+        .map(|path| Layer::from_file(&path))
+        .transpose()?
+        .unwrap_or_default();
+    Settings::resolve(given.over(below))
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    let keys = bootstrap::keys(&settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
+    tracing::warn!("open registration: anybody may publish keys for any account that does not exist yet");
+    let running = server::start(settings, keys, Arc::new(SystemClock), Arc::new(NoSteps))
+        .await
+        .map_err(|e| Failure::refused(e.reason(), &e))?;
+    announce(&running);
+    let stopper = running.stopper();
+    let signals = stop_signals()?;
+    tokio::spawn(async move {
+        signals.await;
+        tracing::info!("stopping");
+        stopper.stop();
+    });
+    running.wait().await.map_err(|e| Failure::refused(e.reason(), &e))
+}
+
+/// One fact per line, for people and for scripts.
+fn announce(running: &Running) {
+    let text = format!(
+        "origin {}\nlog-vkey {}\nconfig-sha256 {}\napi http://{}\nadmin http://{}\n",
+        running.origin, running.log_vkey, running.config_sha256, running.api, running.admin
+    );
+    print(&text);
+}
+
+/// Writes to stdout; nobody may be reading.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn stop_signals() -> Result<impl Future<Output = ()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    })
+}
+
+fn keygen(settings: &Settings) -> Result<(), Failure> {
+    bootstrap::generate(settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
+    let keys = bootstrap::keys(settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
+    print(&format!(
+        "origin {}\nlog-vkey {}\n",
+        keys.origin(),
+        keys.log.verifier()
+    ));
+    Ok(())
+}
+
+fn check(settings: &Settings) -> Result<(), Failure> {
+    let cosigners = keyglass_server::cosigners::Cosigners::from_settings(settings).map_err(|e| Failure {
+        code: USAGE,
+        reason: e.reason(),
+        text: e.to_string(),
+    })?;
+    let keys = if settings.key_dir().exists() {
+        let keys = bootstrap::keys(settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
+        format!("origin {}\nlog-vkey {}\n", keys.origin(), keys.log.verifier())
+    } else {
+        "keys none yet: made at the first start\n".to_owned()
+    };
+    print(&format!(
+        "{keys}listen {}\nadmin-listen {}\ndata-dir {}\ndatabase {}\nguard {}\nepoch-interval {}ms\ncosigners {}\n",
+        settings.listen,
+        settings.admin_listen,
+        settings.data_dir.display(),
+        settings.database,
+        settings.guard.display(),
+        settings.epoch_interval.as_millis(),
+        cosigners.list().len(),
+    ));
+    Ok(())
+}
+
+async fn rebuild_guard(settings: Settings) -> Result<(), Failure> {
+    let keys = bootstrap::keys(&settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
+    let guarded = guard_init::rebuild(&settings, &keys)
+        .await
+        .map_err(|e| Failure::refused(e.reason(), &e))?;
+    print(&format!("guard {} {}\n", guarded.size, guarded.root));
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The configuration document, byte for byte: its hash is what leaves name.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use keyglass_protocol::problem::Problem;
+use keyglass_protocol::quantity::ConfigHash;
+
+use super::State;
+use super::negotiate::Keep;
+use super::problem::Refusal;
+use super::{query, serve};
+
+/// `GET /v1/config`: the document that the newest signed leaf names.
+pub(super) async fn current(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Refusal> {
+    query::none(&request)?;
+    let store = state.service.store.clone();
+    let last = state
+        .service
+        .pending
+        .size()
+        .last_epoch()
+        .ok_or_else(|| Refusal::new(Problem::Unavailable))?;
+    let found = serve::blocking(move || match store.leaf(last)? {
+        Some(leaf) => store.config(&leaf.config),
+        None => Ok(None),
+    });
+    document(found.await??, Keep::Not)
+}
+
+/// `GET /v1/config/{sha256}`.
+pub(super) async fn by_hash(
+    request: HttpRequest,
+    hash: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Refusal> {
+    query::none(&request)?;
+    let hash: ConfigHash = hash
+        .parse()
+        .map_err(|_| Refusal::new(Problem::MalformedRequest).detail("a hash has 64 lower-case hex digits"))?;
+    let store = state.service.store.clone();
+    document(
+        serve::blocking(move || store.config(&hash)).await??,
+        Keep::Forever,
+    )
+}
+
+fn document(bytes: Option<Vec<u8>>, keep: Keep) -> Result<HttpResponse, Refusal> {
+    let bytes = bytes.ok_or_else(|| Refusal::new(Problem::NotFound))?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(keep.header())
+        .body(bytes))
+}

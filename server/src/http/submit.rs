@@ -1,0 +1,33 @@
+//! Updates.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use keyglass_protocol::message::PutRequest;
+
+use super::State;
+use super::negotiate::{Form, Keep};
+use super::problem::Refusal;
+use super::{body, path, query, serve};
+
+/// Most bytes of a `PUT`: a record of 16 KiB in base64, and some white space.
+const MAX_PUT_BYTES: usize = 24 * 1024;
+
+/// `PUT /v1/accounts/{id}` and its siblings.
+pub(super) async fn put(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Refusal> {
+    let form = Form::accepted(&request)?;
+    query::none(&request)?;
+    let label = path::label(&request)?;
+    let caller = state
+        .submission
+        .caller(request.headers().get(AUTHORIZATION).map(|v| v.as_bytes()))?;
+    let patience = state.service.settings.request_timeout;
+    let update: PutRequest = body::message(&request, payload, MAX_PUT_BYTES, patience).await?;
+    let submission = state.submission.clone();
+    let answer = serve::blocking(move || submission.put(&caller, &label, &update.record.0)).await??;
+    form.answer(StatusCode::ACCEPTED, &answer, Keep::Not)
+}

@@ -1,0 +1,116 @@
+//! The epoch log in C2SP formats: checkpoints, tiles, entries, and cosignatures that are handed in.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, web};
+use keyglass_protocol::log::{TileKind, TilePath, bundle_entries, tile_width};
+use keyglass_protocol::note::MAX_NOTE_BYTES;
+use keyglass_protocol::problem::Problem;
+use keyglass_protocol::quantity::{Epoch, LogSize};
+use keyglass_schema::{Store, StoreError};
+
+use super::State;
+use super::negotiate::Keep;
+use super::problem::Refusal;
+use super::{body, query, serve};
+use crate::publisher::hand_in as take;
+
+const NOTE_TYPE: &str = "text/plain; charset=utf-8";
+
+/// `GET /log/checkpoint`: where readers stand.
+pub(super) async fn checkpoint(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Refusal> {
+    query::none(&request)?;
+    Ok(note(
+        state.directory.head()?.checkpoint.clone().into_bytes(),
+        Keep::Seconds,
+    ))
+}
+
+/// `GET /log/pending`: the newest signed checkpoint. Everything about it is served already.
+pub(super) async fn pending(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Refusal> {
+    query::none(&request)?;
+    let store = state.service.store.clone();
+    let size = state.service.pending.size();
+    let found = serve::blocking(move || store.checkpoint(size)).await??;
+    Ok(note(
+        found.ok_or_else(|| Refusal::new(Problem::Unavailable))?,
+        Keep::Not,
+    ))
+}
+
+fn note(bytes: Vec<u8>, keep: Keep) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(NOTE_TYPE)
+        .insert_header(keep.header())
+        .body(bytes)
+}
+
+/// `GET /log/tile/…`: tiles and entries up to the newest signed checkpoint. What is not signed may still change its time
+/// and must never be cached.
+pub(super) async fn tile(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Refusal> {
+    query::none(&request)?;
+    let absent = || Refusal::new(Problem::NotFound);
+    let path = request.uri().path().strip_prefix("/log/").unwrap_or_default();
+    let tile: TilePath = path.parse().map_err(|_| absent())?;
+    if !exists(&tile, state.service.pending.size()) {
+        return Err(absent());
+    }
+    let store = state.service.store.clone();
+    let bytes = serve::blocking(move || read(&store, &tile)).await??;
+    Ok(HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .insert_header(Keep::Forever.header())
+        .body(bytes))
+}
+
+/// Whether a log of `size` has this tile: full, or partial with any width that the log has passed.
+fn exists(tile: &TilePath, size: LogSize) -> bool {
+    let level = match tile.kind() {
+        TileKind::Hashes(level) => level,
+        TileKind::Entries => 0,
+    };
+    tile_width(level, tile.index(), size).is_some_and(|width| tile.width() <= width)
+}
+
+fn read(store: &Store, tile: &TilePath) -> Result<Vec<u8>, Refusal> {
+    match tile.kind() {
+        TileKind::Hashes(level) => {
+            let hashes = store.tile_hashes(level, tile.index(), tile.width())?;
+            Ok(hashes.iter().flat_map(|h| *h.as_bytes()).collect())
+        }
+        TileKind::Entries => {
+            let first = tile.index().saturating_mul(256);
+            let leaves = store.leaves(Epoch::new(first), usize::from(tile.width()))?;
+            let damaged = || Refusal::from(StoreError::SizeUnknown { size: first });
+            if leaves.len() != usize::from(tile.width()) {
+                return Err(damaged());
+            }
+            let entries: Vec<Vec<u8>> = leaves.iter().map(|l| l.encode()).collect();
+            let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
+            bundle_entries(&entries).map_err(|_| damaged())
+        }
+    }
+}
+
+/// `POST /log/cosignatures`: for cosigners that cannot be called.
+pub(super) async fn hand_in(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Refusal> {
+    query::none(&request)?;
+    let media_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(|t| t.as_bytes().to_ascii_lowercase());
+    if media_type.is_some_and(|t| !t.starts_with(b"text/plain") && t != b"application/octet-stream") {
+        return Err(Refusal::new(Problem::UnsupportedMediaType).close());
+    }
+    let patience = state.service.settings.request_timeout;
+    let bytes = body::bytes(&request, payload, MAX_NOTE_BYTES, patience).await?;
+    let service = std::sync::Arc::clone(&state.service);
+    serve::blocking(move || take(&service, &bytes)).await??;
+    Ok(HttpResponse::Ok().insert_header(Keep::Not.header()).finish())
+}

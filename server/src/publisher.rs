@@ -1,0 +1,141 @@
+//! From the durable queue to an epoch that readers see. The only writer of tree, log and head.
+//!
+//! [`Publisher::advance`] looks at what is durable and does what is missing, in this order, until there is nothing to do
+//! or the quorum has to be awaited. Start-up runs the same function, so that a crash at any line is harmless:
+//!
+//! 1. a batch of the queue is frozen for epoch n+1 (`tree`),
+//! 2. akd publishes it in one transaction that compares the epoch (`tree`),
+//! 3. audit proof and leaf are stored, then checked before anything is signed (`stage`, `self_check`),
+//! 4. the guard moves by compare-and-swap, then the log key signs (`sign`),
+//! 5. the checkpoint is shown and cosigners are asked (`cosign`),
+//! 6. at quorum the heartbeat key cosigns, and readers move (`flip`),
+//! 7. receipts are fulfilled (`flip`).
+
+mod ask;
+mod cosign;
+mod error;
+mod flip;
+mod run;
+mod self_check;
+mod sign;
+mod stage;
+mod startup;
+mod steps;
+mod tree;
+
+use std::sync::Arc;
+
+use keyglass_protocol::quantity::{Epoch, LogSize, Millis};
+
+pub use ask::{AskError, Asker};
+pub use cosign::{HandInError, hand_in};
+pub use error::PublishError;
+pub use run::run;
+pub use steps::{NoSteps, Step, Steps};
+
+use crate::guard::Guard;
+use crate::service::Service;
+
+/// Where [`Publisher::advance`] stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Readers stand on the newest epoch and no update waits.
+    Idle,
+    /// A batch was published and readers stand on it; more updates may wait.
+    Published,
+    /// The newest checkpoint lacks its quorum.
+    AwaitingQuorum,
+}
+
+/// The one publisher of a log.
+pub struct Publisher {
+    service: Arc<Service>,
+    guard: Box<dyn Guard>,
+    steps: Arc<dyn Steps>,
+    asker: Asker,
+    finished: Option<Epoch>,
+    refreshed: Millis,
+}
+
+/// What is durable, in one glance.
+#[derive(Debug, Clone, Copy)]
+struct Durable {
+    /// Epoch of the tree.
+    tree: Epoch,
+    /// Leaves in the log.
+    leaves: LogSize,
+    /// Size of the newest signed checkpoint, 0 without one.
+    signed: LogSize,
+    /// Size that readers stand on, 0 before the first.
+    head: LogSize,
+}
+
+impl Publisher {
+    /// A publisher for `service`, with its guard.
+    pub fn new(service: Arc<Service>, guard: Box<dyn Guard>, steps: Arc<dyn Steps>, asker: Asker) -> Self {
+        Self {
+            service,
+            guard,
+            steps,
+            asker,
+            finished: None,
+            refreshed: Millis::default(),
+        }
+    }
+
+    /// Does everything that can be done now, with at most one new batch.
+    ///
+    /// # Errors
+    /// [`PublishError`]; what is durable stays as it is, and the next call goes on from there unless it is fatal.
+    pub async fn advance(&mut self) -> Result<Progress, PublishError> {
+        self.create_tree().await?;
+        let mut published = false;
+        loop {
+            let found = self.durable()?;
+            if found.tree.get() > found.leaves.get()
+                || found.tree.get().saturating_add(1) < found.leaves.get()
+            {
+                return Err(PublishError::TreeAndLog {
+                    tree: found.tree,
+                    leaves: found.leaves,
+                });
+            }
+            if found.leaves.get() == found.tree.get() {
+                self.stage(found.tree).await?;
+            } else if found.signed < found.leaves {
+                self.sign(found.leaves).await?;
+            } else if found.head < found.signed {
+                if !self.cosign(found.signed).await? {
+                    return Ok(Progress::AwaitingQuorum);
+                }
+            } else {
+                self.finish(found.head).await?;
+                if published {
+                    return Ok(Progress::Published);
+                }
+                published = self.publish_batch(found.tree).await?;
+                if !published {
+                    return Ok(Progress::Idle);
+                }
+            }
+        }
+    }
+
+    fn durable(&self) -> Result<Durable, PublishError> {
+        let store = &self.service.store;
+        Ok(Durable {
+            tree: store.tree_epoch()?.unwrap_or_default(),
+            leaves: store.log_size()?,
+            signed: store
+                .newest_checkpoint()?
+                .map(|(size, _)| size)
+                .unwrap_or_default(),
+            head: store.head()?.map(|(size, _)| size).unwrap_or_default(),
+        })
+    }
+
+    fn reached(&self, step: Step) {
+        tracing::debug!(step = step.name(), "publishing");
+        self.steps.reached(step);
+    }
+}

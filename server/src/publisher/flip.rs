@@ -1,0 +1,174 @@
+//! Steps 6 and 7: readers move, receipts are fulfilled; and the minute's heartbeat.
+
+use std::time::Instant;
+
+use keyglass_monitoring::PublishStep;
+use keyglass_protocol::note::{Note, NoteError, SignatureLine};
+use keyglass_protocol::quantity::{LogSize, Millis};
+
+use super::cosign::millis_as_seconds;
+use super::{PublishError, Publisher, Step};
+use crate::directory::Head;
+
+/// Time between two heartbeats, and between two offers of an unchanged head. 60 s.
+const REFRESH: u64 = 60_000;
+/// Time beyond merge delay and quorum timeout for which a receipt may stay open before the heartbeat stops. 60 s.
+const GRACE: u64 = 60_000;
+
+impl Publisher {
+    /// Makes the signed log of `size` the readers' head.
+    pub(super) fn flip(&mut self, size: LogSize) -> Result<(), PublishError> {
+        let started = Instant::now();
+        let now = self.service.clock.now();
+        let note = self.complete(size, now)?;
+        self.service.store.flip_head(size, &note.to_bytes())?;
+        // A crash here leaves a durable head that no process serves yet: the next run loads it.
+        self.reached(Step::HeadFlipped);
+        self.refreshed = now;
+        self.service.metrics.heartbeat(millis_as_seconds(now.get()));
+        self.service
+            .metrics
+            .publish_step(PublishStep::Flip, started.elapsed());
+        Ok(())
+    }
+
+    /// Serves the durable head and fulfils the receipts of its last epoch. Does nothing the second time.
+    pub(super) async fn finish(&mut self, size: LogSize) -> Result<(), PublishError> {
+        let Some(epoch) = size.last_epoch() else {
+            return Ok(());
+        };
+        if self.finished == Some(epoch) {
+            return Ok(());
+        }
+        let service = &self.service;
+        if service.head_size() < size {
+            let (_, note) = service
+                .store
+                .head()?
+                .ok_or(crate::directory::LookupError::Unavailable)?;
+            let head = Head::load(&service.store, &service.keys.vrf, size, &note).await?;
+            service.head.set(head);
+            service
+                .metrics
+                .flipped(epoch.get(), millis_as_seconds(service.clock.now().get()));
+            self.reached(Step::ReadersMoved);
+        }
+        let started = Instant::now();
+        self.count_missed(size)?;
+        let count = service.store.finish_batch(epoch)?;
+        // A crash before this line leaves receipts that say "pending" for an update that is in the log: the next run
+        // mends it.
+        self.reached(Step::ReceiptsFulfilled);
+        service
+            .metrics
+            .publish_step(PublishStep::Fulfil, started.elapsed());
+        if count > 0 {
+            let since = service.leaf(epoch)?.time;
+            let took = core::time::Duration::from_millis(service.clock.now().since(since));
+            service
+                .metrics
+                .published(u64::try_from(count).unwrap_or(u64::MAX), took);
+        }
+        self.finished = Some(epoch);
+        Ok(())
+    }
+
+    /// Counts the receipts of a batch that came too late. Looks at them one by one only if the oldest did.
+    fn count_missed(&self, size: LogSize) -> Result<(), PublishError> {
+        let service = &self.service;
+        let epoch = size.last_epoch().unwrap_or_default();
+        let time = service.leaf(epoch)?.time;
+        let delay = self.merge_delay();
+        if service
+            .store
+            .oldest_accepted()?
+            .is_none_or(|oldest| oldest.plus(delay) >= time)
+        {
+            return Ok(());
+        }
+        let mut missed = 0_u64;
+        for update in service.store.frozen(epoch)? {
+            let receipt = service.store.receipt(&update.receipt_id)?;
+            missed = missed.saturating_add(u64::from(receipt.is_some_and(|r| r.row.deadline < time)));
+        }
+        if missed > 0 {
+            tracing::error!(missed, epoch = %epoch, "receipts were fulfilled after their deadline");
+            service.metrics.receipts_missed(missed);
+        }
+        Ok(())
+    }
+
+    /// Once a minute: offers an unchanged head to its cosigners again and renews the heartbeat.
+    ///
+    /// # Errors
+    /// [`PublishError`]; the head stays as it is.
+    pub async fn refresh(&mut self) -> Result<(), PublishError> {
+        let now = self.service.clock.now();
+        let (Some(head), Some(pending)) = (self.service.head.get(), self.service.pending.get()) else {
+            return Ok(());
+        };
+        if now.since(self.refreshed) < REFRESH {
+            return Ok(());
+        }
+        self.refreshed = now;
+        // A head is never offered again once its successor is signed: that one is being offered.
+        if pending.size == head.size {
+            self.ask(head.size).await?;
+        }
+        if !self.may_beat(now)? {
+            tracing::error!("accepted updates are overdue: the heartbeat stops");
+            return Ok(());
+        }
+        let note = self.complete(head.size, now)?.to_bytes();
+        self.service.store.flip_head(head.size, &note)?;
+        self.service.head.set(head.with_note(&note)?);
+        self.service.metrics.heartbeat(millis_as_seconds(now.get()));
+        self.service
+            .metrics
+            .flipped(head.leaf.epoch.get(), millis_as_seconds(now.get()));
+        Ok(())
+    }
+
+    /// Whether the heartbeat may say that this head is all there is. It must not while a hold lasts longer than the
+    /// quorum timeout, nor beside a receipt that is long overdue: that would be a provable lie.
+    fn may_beat(&self, now: Millis) -> Result<bool, PublishError> {
+        let timeout = u64::try_from(self.service.settings.quorum_timeout.as_millis()).unwrap_or(u64::MAX);
+        let bound = self.merge_delay().saturating_add(timeout).saturating_add(GRACE);
+        let held = self.service.waited().is_some_and(|ms| ms > timeout);
+        let overdue = self
+            .service
+            .store
+            .oldest_accepted()?
+            .is_some_and(|oldest| now.since(oldest) > bound);
+        Ok(!held && !overdue)
+    }
+
+    fn merge_delay(&self) -> u64 {
+        self.service.config.merge_delay_seconds.saturating_mul(1000)
+    }
+
+    /// The checkpoint with the newest cosignature of every cosigner and a heartbeat of `now`.
+    fn complete(&self, size: LogSize, now: Millis) -> Result<Note, PublishError> {
+        let service = &self.service;
+        let signed = service.signed_checkpoint(size)?;
+        let mut note = signed.note().clone();
+        let configured: Vec<String> = service
+            .cosigners
+            .list()
+            .iter()
+            .map(|c| c.key.to_string())
+            .collect();
+        for cosignature in service.store.cosignatures(size)? {
+            // Somebody who is no cosigner any more does not fill up the note.
+            if configured.contains(&cosignature.vkey) {
+                note = note.with_line(line(&cosignature.line)?)?;
+            }
+        }
+        let beat = service.keys.heartbeat.cosign(signed.checkpoint(), now.seconds());
+        Ok(note.with_line(beat)?)
+    }
+}
+
+fn line(text: &str) -> Result<SignatureLine, NoteError> {
+    SignatureLine::parse_line(text)
+}

@@ -1,0 +1,72 @@
+//! The publisher's loop: when to look again.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::cosign::millis_as_seconds;
+use super::{Progress, PublishError, Publisher};
+
+/// How often clock duties are looked at, and the longest sleep.
+const TICK: Duration = Duration::from_secs(1);
+/// Longest pause after failures.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// Publishes until `stop` says so, after [`Publisher::start`]. What was begun is finished first.
+///
+/// # Errors
+/// A [`PublishError`] that is fatal: the process must end.
+pub async fn run(mut publisher: Publisher, mut stop: watch::Receiver<bool>) -> Result<(), PublishError> {
+    let mut failures = 0_u32;
+    let mut not_before = Instant::now();
+    while !*stop.borrow() {
+        let began = Instant::now();
+        let mut wait_until = began + TICK;
+        let mut wakes = true;
+        if began >= not_before {
+            match publisher.turn().await {
+                Ok(Progress::Published) => {
+                    failures = 0;
+                    not_before = began + publisher.service.settings.epoch_interval;
+                    wait_until = not_before;
+                    wakes = false;
+                }
+                Ok(Progress::Idle | Progress::AwaitingQuorum) => failures = 0,
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    publisher.service.metrics.publish_failed();
+                    tracing::error!(reason = error.reason(), %error, failures, "publishing failed, trying again");
+                    wait_until = began + TICK.saturating_mul(1 << failures.min(5)).min(MAX_PAUSE);
+                    wakes = false;
+                }
+            }
+        }
+        let service = std::sync::Arc::clone(&publisher.service);
+        tokio::select! {
+            () = sleep_until(wait_until) => {}
+            () = service.wake.notified(), if wakes => {}
+            _ = stop.changed() => {}
+        }
+    }
+    Ok(())
+}
+
+impl Publisher {
+    /// One turn: whatever can be done, then the minute's duties.
+    async fn turn(&mut self) -> Result<Progress, PublishError> {
+        let progress = self.advance().await?;
+        self.refresh().await?;
+        self.measure()?;
+        Ok(progress)
+    }
+
+    fn measure(&self) -> Result<(), PublishError> {
+        let (store, metrics) = (&self.service.store, &self.service.metrics);
+        let oldest = store.oldest_accepted()?.map(|t| millis_as_seconds(t.get()));
+        metrics.queue(store.queue_depth()?, oldest);
+        metrics.hold(self.service.hold_state());
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Step 3: the audit proof and the leaf of an epoch that the tree already has.
+
+use std::time::Instant;
+
+use akd::directory::ReadOnlyDirectory;
+use akd::local_auditing::AuditBlob;
+use akd::storage::StorageManager;
+use akd::{AzksParallelismConfig, WhatsAppV1Configuration};
+use keyglass_monitoring::PublishStep;
+use keyglass_protocol::epoch::Leaf;
+use keyglass_protocol::quantity::{AuditHash, Epoch, Millis, RootHash};
+use keyglass_protocol::tree;
+use sha2::{Digest as _, Sha256};
+
+use super::{PublishError, Publisher, Step};
+use crate::artefacts::AuditName;
+
+/// How far the clock may be behind the newest leaf: auditors refuse leaf times that are further ahead. 60 s.
+const MAX_CLOCK_BEHIND: u64 = 60_000;
+
+/// An audit proof with what the leaf says about it.
+struct Audit {
+    root: RootHash,
+    proof: Vec<u8>,
+    inserted: u64,
+}
+
+impl Publisher {
+    /// Stores audit proof and leaf of `epoch`.
+    pub(super) async fn stage(&self, epoch: Epoch) -> Result<(), PublishError> {
+        let started = Instant::now();
+        let store = &self.service.store;
+        let leaf = match epoch.previous() {
+            None => self.first_leaf()?,
+            Some(before) => {
+                let previous = store.leaf(before)?.ok_or(PublishError::TreeAndLog {
+                    tree: epoch,
+                    leaves: store.log_size()?,
+                })?;
+                self.next_leaf(epoch, &previous).await?
+            }
+        };
+        store.stage_leaf(&leaf)?;
+        // A crash here leaves a leaf that is neither guarded nor signed: the next run checks it and goes on, with a new
+        // time if it is old by then.
+        self.reached(Step::LeafStaged);
+        self.service
+            .metrics
+            .publish_step(PublishStep::Stage, started.elapsed());
+        Ok(())
+    }
+
+    fn first_leaf(&self) -> Result<Leaf, PublishError> {
+        Ok(Leaf {
+            epoch: Epoch::ZERO,
+            time: self.leaf_time(None)?,
+            previous_root: RootHash::ZERO,
+            root: tree::empty_root(),
+            config: self.service.config.hash(),
+            inserted: 0,
+            audit_hash: AuditHash::ZERO,
+            audit_length: 0,
+        })
+    }
+
+    async fn next_leaf(&self, epoch: Epoch, previous: &Leaf) -> Result<Leaf, PublishError> {
+        let audit = self.audit(previous).await?;
+        let leaf = Leaf {
+            epoch,
+            time: self.leaf_time(Some(previous.time))?,
+            previous_root: previous.root,
+            root: audit.root,
+            config: self.service.config.hash(),
+            inserted: audit.inserted,
+            audit_hash: AuditHash::new(Sha256::digest(&audit.proof).into()),
+            audit_length: u64::try_from(audit.proof.len()).unwrap_or(u64::MAX),
+        };
+        self.service
+            .artefacts
+            .put_audit(&AuditName::of(&leaf), &audit.proof)
+            .map_err(PublishError::Audit)?;
+        // A crash here leaves a file that no leaf names: the next run writes it again.
+        self.reached(Step::AuditStored);
+        Ok(leaf)
+    }
+
+    /// The leaf's time: now, and strictly later than the one before.
+    pub(super) fn leaf_time(&self, previous: Option<Millis>) -> Result<Millis, PublishError> {
+        let now = self.service.clock.now();
+        let earliest = previous.map(|p| p.plus(1)).unwrap_or_default();
+        if earliest.since(now) > MAX_CLOCK_BEHIND {
+            return Err(PublishError::ClockBehind);
+        }
+        Ok(now.max(earliest))
+    }
+
+    /// akd's proof of the step into the tree's newest epoch. Made at once: later it would be many times larger.
+    async fn audit(&self, previous: &Leaf) -> Result<Audit, PublishError> {
+        let (before, epoch) = (previous.epoch, previous.epoch.next().unwrap_or(previous.epoch));
+        // A cache of its own, over a store that refuses writes: the writer has none.
+        let storage = StorageManager::new(self.service.store.pinned(epoch), None, None, None);
+        let vrf = self.service.keys.vrf.clone();
+        let tree: ReadOnlyDirectory<WhatsAppV1Configuration, _, _> =
+            ReadOnlyDirectory::new(storage, vrf, AzksParallelismConfig::default()).await?;
+        let root = tree.get_epoch_hash().await?.1;
+        let proof = tree.audit(before.get(), epoch.get()).await?;
+        let [single] = proof.proofs.as_slice() else {
+            return Err(PublishError::SelfCheck(
+                "akd's audit proof is not of one step".to_owned(),
+            ));
+        };
+        let blob = AuditBlob::new(*previous.root.as_bytes(), root, epoch.get(), single)
+            .map_err(|e| PublishError::SelfCheck(format!("akd's audit proof does not encode: {e:?}")))?;
+        let inserted = u64::try_from(single.inserted.len()).unwrap_or(u64::MAX);
+        Ok(Audit {
+            root: RootHash::new(root),
+            proof: blob.data,
+            inserted,
+        })
+    }
+}

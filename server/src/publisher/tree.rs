@@ -1,0 +1,82 @@
+//! Steps 1 and 2: the batch and the tree.
+
+use std::time::Instant;
+
+use akd::directory::Directory;
+use akd::storage::StorageManager;
+use akd::{AkdLabel, AkdValue, AzksParallelismConfig, WhatsAppV1Configuration};
+use keyglass_monitoring::PublishStep;
+use keyglass_protocol::quantity::Epoch;
+use keyglass_schema::{Frozen, TreeStore};
+
+use super::{PublishError, Publisher, Step};
+use crate::directory::describe;
+use crate::keys::Vrf;
+
+type Tree = Directory<WhatsAppV1Configuration, TreeStore, Vrf>;
+
+impl Publisher {
+    /// Creates the empty tree. akd writes its root and then its head: after a crash in between it writes both again.
+    pub(super) async fn create_tree(&self) -> Result<(), PublishError> {
+        if self.service.store.tree_epoch()?.is_some() {
+            return Ok(());
+        }
+        self.tree(self.service.store.tree()).await?;
+        self.reached(Step::TreeCreated);
+        Ok(())
+    }
+
+    /// Publishes what waits as the epoch after `current`; answers whether there was anything.
+    pub(super) async fn publish_batch(&self, current: Epoch) -> Result<bool, PublishError> {
+        let next = current
+            .next()
+            .ok_or_else(|| PublishError::Commit("no epoch is left".to_owned()))?;
+        let started = Instant::now();
+        let batch = self
+            .service
+            .store
+            .freeze_batch(next, self.service.settings.max_batch)?;
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        // A crash here leaves a batch that is fixed: the next run freezes the very same one.
+        self.reached(Step::BatchFrozen);
+        self.service
+            .metrics
+            .publish_step(PublishStep::Freeze, started.elapsed());
+        let started = Instant::now();
+        self.commit(current, batch).await?;
+        // A crash here leaves the tree one ahead of the log: the next run makes the leaf for it.
+        self.reached(Step::TreeCommitted);
+        self.service
+            .metrics
+            .publish_step(PublishStep::Tree, started.elapsed());
+        Ok(true)
+    }
+
+    async fn commit(&self, current: Epoch, batch: Vec<Frozen>) -> Result<(), PublishError> {
+        let store = self.service.store.tree();
+        let tree = self.tree(store.clone()).await?;
+        let updates: Vec<_> = batch
+            .into_iter()
+            .map(|u| (AkdLabel(u.label.as_bytes().to_vec()), AkdValue(u.record)))
+            .collect();
+        store.arm(current);
+        self.reached(Step::TreeCommitting);
+        // In a task of its own: a publish that is dropped half-way blocks every later one.
+        let published = tokio::spawn(async move { tree.publish(updates).await }).await;
+        match published {
+            Ok(Ok(hash)) if Some(Epoch::new(hash.0)) == current.next() => Ok(()),
+            Ok(Ok(hash)) => Err(PublishError::Commit(format!("akd published epoch {}", hash.0))),
+            Ok(Err(error)) => Err(PublishError::Commit(describe(&error))),
+            Err(died) => Err(PublishError::Commit(died.to_string())),
+        }
+    }
+
+    /// akd as a writer: without a cache, which it would fill before the commit.
+    async fn tree(&self, store: TreeStore) -> Result<Tree, PublishError> {
+        let storage = StorageManager::new_no_cache(store);
+        let vrf = self.service.keys.vrf.clone();
+        Ok(Directory::new(storage, vrf, AzksParallelismConfig::default()).await?)
+    }
+}

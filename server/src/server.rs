@@ -1,0 +1,295 @@
+//! Puts the parts together, runs them, stops them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use actix_web::dev::ServerHandle;
+use keyglass_monitoring::{MonitoringError, Registry, ServerMetrics};
+use keyglass_protocol::note::VerifierKey;
+use keyglass_protocol::quantity::ConfigHash;
+use keyglass_schema::{Store, StoreError, StoreKeys};
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::artefacts::Artefacts;
+use crate::clock::Clock;
+use crate::configuration::{self, ConfigurationError};
+use crate::cosigners::{CosignerError, Cosigners};
+use crate::directory::{Directory, HeadCell};
+use crate::guard::{FileGuard, GuardError};
+use crate::http::{self, Serving, State};
+use crate::keys::Keys;
+use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
+use crate::service::{PendingCell, Service};
+use crate::settings::Settings;
+use crate::submission::{Access, Submission};
+
+/// Why the server does not start, or ended by itself.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// A folder, port or thread is not to be had.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        error: io::Error,
+    },
+    /// The database refuses.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    /// Keys or settings are not those of this log.
+    #[error("{0}")]
+    Configuration(#[from] ConfigurationError),
+    /// The cosigners cannot be used.
+    #[error("{0}")]
+    Cosigners(#[from] CosignerError),
+    /// The guard refuses.
+    #[error("{0}")]
+    Guard(#[from] GuardError),
+    /// Cosigners cannot be asked.
+    #[error("{0}")]
+    Asker(#[from] AskError),
+    /// Metrics cannot be set up.
+    #[error("metrics: {0}")]
+    Metrics(#[from] MonitoringError),
+    /// Publishing must not go on.
+    #[error("publishing: {0}")]
+    Publish(#[from] PublishError),
+    /// The publisher's thread died.
+    #[error("the publisher died")]
+    PublisherDied,
+}
+
+impl ServerError {
+    /// Stable kebab-case name.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "io",
+            Self::Store(StoreError::WrongKey) => "wrong-storage-key",
+            Self::Store(StoreError::NewerSchema { .. }) => "newer-schema",
+            Self::Store(_) => "store",
+            Self::Configuration(e) => e.reason(),
+            Self::Cosigners(e) => e.reason(),
+            Self::Guard(e) => e.reason(),
+            Self::Asker(_) => "http-client",
+            Self::Metrics(e) => e.reason(),
+            Self::Publish(e) => e.reason(),
+            Self::PublisherDied => "publisher-died",
+        }
+    }
+}
+
+/// A server that runs.
+pub struct Running {
+    /// Name of the log.
+    pub origin: String,
+    /// The log's verifier key.
+    pub log_vkey: VerifierKey,
+    /// SHA-256 of the configuration document.
+    pub config_sha256: ConfigHash,
+    /// Address of the API.
+    pub api: SocketAddr,
+    /// Address of health and metrics.
+    pub admin: SocketAddr,
+    stop: watch::Sender<bool>,
+    ports: [ServerHandle; 2],
+    publisher: oneshot::Receiver<Result<(), PublishError>>,
+    readers: Option<Runtime>,
+}
+
+/// Asks a running server to stop. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Stopper(watch::Sender<bool>);
+
+impl Stopper {
+    /// Asks it to finish what it is doing and to end.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// Starts the server. It answers as soon as this returns; the first epoch may still be on its way.
+///
+/// # Errors
+/// [`ServerError`] with the reason; then nothing runs.
+pub async fn start(
+    settings: Settings,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+    steps: Arc<dyn Steps>,
+) -> Result<Running, ServerError> {
+    let registry = Registry::new("keyglass-server", env!("CARGO_PKG_VERSION"))?;
+    let guard = FileGuard::open(&settings.guard, keys.origin())?;
+    let service = Arc::new(open(settings, keys, clock, &registry)?);
+    let asker = Asker::new()?;
+    let publisher = Publisher::new(Arc::clone(&service), Box::new(guard), steps, asker);
+    let (stop, stopped) = watch::channel(false);
+    let publisher = spawn_publisher(publisher, stopped).await?;
+    let readers = runtime("readers")?;
+    let serving = serve(&service, &readers, registry);
+    let serving = match serving {
+        Ok(serving) => serving,
+        Err(error) => {
+            stop.send_replace(true);
+            let _ended = publisher.await;
+            readers.shutdown_background();
+            return Err(ServerError::Io {
+                what: "listening",
+                error,
+            });
+        }
+    };
+    let (api, admin, ports) = (serving.api, serving.admin, serving.handles());
+    serving
+        .servers
+        .into_iter()
+        .for_each(|port| drop(tokio::spawn(port)));
+    Ok(Running {
+        origin: service.keys.origin().to_owned(),
+        log_vkey: service.keys.log.verifier().clone(),
+        config_sha256: service.config.hash(),
+        api,
+        admin,
+        stop,
+        ports,
+        publisher,
+        readers: Some(readers),
+    })
+}
+
+/// Opens everything that the parts share.
+///
+/// # Errors
+/// [`ServerError`].
+pub fn open(
+    settings: Settings,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Service, ServerError> {
+    let folder = |error| ServerError::Io {
+        what: "the data folder",
+        error,
+    };
+    std::fs::create_dir_all(&settings.data_dir).map_err(folder)?;
+    let artefacts = Artefacts::open(&settings.artefact_dir()).map_err(folder)?;
+    let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
+    let config = configuration::in_force(&store, &keys, &settings)?;
+    Ok(Service {
+        cosigners: Cosigners::from_settings(&settings)?,
+        metrics: ServerMetrics::register(registry)?,
+        head: HeadCell::default(),
+        pending: PendingCell::default(),
+        degraded: AtomicBool::new(false),
+        wake: Notify::new(),
+        settings,
+        keys,
+        config,
+        store,
+        artefacts,
+        clock,
+    })
+}
+
+/// Runs the publisher on a thread of its own, once it has found the database to be the newest state of its log.
+async fn spawn_publisher(
+    mut publisher: Publisher,
+    stopped: watch::Receiver<bool>,
+) -> Result<oneshot::Receiver<Result<(), PublishError>>, ServerError> {
+    let runtime = runtime("publisher")?;
+    let (started, wait) = oneshot::channel();
+    let (ended, mut result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("publisher".to_owned());
+    let work = move || {
+        let outcome = runtime.block_on(async move {
+            publisher.start().await?;
+            let _nobody_waits = started.send(());
+            publisher::run(publisher, stopped).await
+        });
+        let _nobody_waits = ended.send(outcome);
+    };
+    thread.spawn(work).map_err(|error| ServerError::Io {
+        what: "the publisher's thread",
+        error,
+    })?;
+    if wait.await.is_ok() {
+        return Ok(result);
+    }
+    match (&mut result).await {
+        Ok(Err(error)) => Err(error.into()),
+        _ => Err(ServerError::PublisherDied),
+    }
+}
+
+fn serve(service: &Arc<Service>, readers: &Runtime, registry: Registry) -> io::Result<Serving> {
+    let directory = Directory::new(
+        service.store.clone(),
+        service.head.clone(),
+        readers.handle().clone(),
+    );
+    let submission = Submission::new(Arc::clone(service), Access::Open);
+    http::serve(
+        State {
+            service: Arc::clone(service),
+            directory,
+            submission,
+        },
+        registry,
+    )
+}
+
+fn runtime(name: &'static str) -> Result<Runtime, ServerError> {
+    Builder::new_multi_thread()
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .map_err(|error| ServerError::Io {
+            what: "a runtime",
+            error,
+        })
+}
+
+impl Running {
+    /// A handle with which the server is stopped.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.stop.clone())
+    }
+
+    /// Serves until it is stopped or must not go on. What was begun is finished first.
+    ///
+    /// # Errors
+    /// [`ServerError`] if the server ended by itself.
+    pub async fn wait(mut self) -> Result<(), ServerError> {
+        let mut stopped = self.stop.subscribe();
+        let ended = tokio::select! {
+            ended = &mut self.publisher => Some(ended),
+            _ = stopped.wait_for(|stop| *stop) => None,
+        };
+        let [api, admin] = &self.ports;
+        api.stop(true).await;
+        self.stop.send_replace(true);
+        let ended = match ended {
+            Some(ended) => ended,
+            None => (&mut self.publisher).await,
+        };
+        admin.stop(true).await;
+        match ended {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(ServerError::PublisherDied),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(readers) = self.readers.take() {
+            readers.shutdown_background();
+        }
+    }
+}

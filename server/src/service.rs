@@ -1,0 +1,104 @@
+//! What the publisher and the request handlers share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use keyglass_monitoring::{HoldState, ServerMetrics};
+use keyglass_protocol::config::ConfigDocument;
+use keyglass_protocol::quantity::{LogSize, Millis};
+use keyglass_schema::Store;
+use tokio::sync::Notify;
+
+use crate::artefacts::Artefacts;
+use crate::clock::Clock;
+use crate::cosigners::Cosigners;
+use crate::directory::HeadCell;
+use crate::keys::Keys;
+use crate::settings::Settings;
+
+/// One directory: its store, its keys, where its readers stand.
+pub struct Service {
+    /// The settings.
+    pub settings: Settings,
+    /// The keys.
+    pub keys: Keys,
+    /// The configuration document in force.
+    pub config: ConfigDocument,
+    /// The database.
+    pub store: Store,
+    /// The folder of immutable artefacts.
+    pub artefacts: Artefacts,
+    /// Who cosigns.
+    pub cosigners: Cosigners,
+    /// The source of times.
+    pub clock: Arc<dyn Clock>,
+    /// What is measured.
+    pub metrics: ServerMetrics,
+    /// Where readers stand.
+    pub head: HeadCell,
+    /// The newest signed checkpoint.
+    pub pending: PendingCell,
+    /// Set after readers moved without the quorum because the settings say so.
+    pub degraded: AtomicBool,
+    /// Wakes the publisher: there is an update or a cosignature.
+    pub wake: Notify,
+}
+
+/// The newest checkpoint that the log key signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    /// Its size.
+    pub size: LogSize,
+    /// Time of its last leaf: since then the quorum is awaited.
+    pub since: Millis,
+}
+
+/// The cell that the publisher writes when it has signed.
+#[derive(Debug, Default)]
+pub struct PendingCell(RwLock<Option<Pending>>);
+
+impl PendingCell {
+    /// The newest signed checkpoint; `None` before the first.
+    pub fn get(&self) -> Option<Pending> {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its size; 0 before the first.
+    pub fn size(&self) -> LogSize {
+        self.get().map(|p| p.size).unwrap_or_default()
+    }
+
+    pub(crate) fn set(&self, pending: Pending) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(pending);
+    }
+}
+
+impl Service {
+    /// Size that readers stand on; 0 before the first epoch is complete.
+    pub fn head_size(&self) -> LogSize {
+        self.head.get().map(|h| h.size).unwrap_or_default()
+    }
+
+    /// How long the quorum has been awaited, in ms; `None` if readers stand on the newest signed checkpoint.
+    pub fn waited(&self) -> Option<u64> {
+        let pending = self.pending.get()?;
+        (pending.size > self.head_size()).then(|| self.clock.now().since(pending.since))
+    }
+
+    /// Whether the quorum is late, so that no new promise may be given.
+    pub fn holding(&self) -> bool {
+        self.waited()
+            .is_some_and(|ms| u128::from(ms) > self.settings.quorum_late.as_millis())
+    }
+
+    /// What publishing is doing about its quorum.
+    pub fn hold_state(&self) -> HoldState {
+        if self.holding() {
+            HoldState::Holding
+        } else if self.degraded.load(Ordering::Relaxed) {
+            HoldState::Degraded
+        } else {
+            HoldState::None
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! Settings: flag over environment over file over default.
+
+mod layer;
+mod period;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keyglass_monitoring::LogFormat;
+use keyglass_schema::DatabaseUrl;
+use thiserror::Error;
+
+pub use layer::{Layer, refuse_unknown_variables};
+pub use period::{BadPeriod, Period};
+
+/// Everything that can be set, complete and checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Address of the API.
+    pub listen: SocketAddr,
+    /// Address of health and metrics.
+    pub admin_listen: SocketAddr,
+    /// Folder of keys, artefacts and the default database.
+    pub data_dir: PathBuf,
+    /// Where the database is.
+    pub database: DatabaseUrl,
+    /// Name of the log; `None` takes the one that the keys were made for.
+    pub origin: Option<String>,
+    /// Shortest time between two epochs.
+    pub epoch_interval: Duration,
+    /// Most updates in one epoch.
+    pub max_batch: usize,
+    /// Time within which an accepted update is promised to be in the log.
+    pub merge_delay: Duration,
+    /// The cosigners that are asked, each `<vkey> [url]`.
+    pub cosigners: Vec<String>,
+    /// Who must cosign before readers move.
+    pub quorum: QuorumSetting,
+    /// When a missing quorum counts as late.
+    pub quorum_late: Duration,
+    /// How long a hold lasts before `after_quorum_timeout` decides.
+    pub quorum_timeout: Duration,
+    /// What happens after the quorum timeout.
+    pub after_quorum_timeout: AfterTimeout,
+    /// The guard's file.
+    pub guard: PathBuf,
+    /// The file of the key that opens the wrapped secrets.
+    pub wrapping_key: PathBuf,
+    /// Time in which the head and the body of a request must arrive.
+    pub request_timeout: Duration,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log: String,
+}
+
+/// How the quorum was stated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuorumSetting {
+    /// More than half of the cosigners; none if there are none.
+    Majority,
+    /// This many cosigners.
+    Count(usize),
+    /// A tlog-policy file.
+    Policy(PathBuf),
+}
+
+/// What publishing does when the quorum timeout has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterTimeout {
+    /// Wait on: readers stay where they are.
+    Hold,
+    /// Go on without the quorum, marked as degraded.
+    Proceed,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The settings file cannot be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The settings file holds something that is not a setting.
+    #[error("{path}: {why}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        why: String,
+    },
+    /// An environment variable with our prefix is no setting.
+    #[error("the environment variable {0} is not a setting")]
+    UnknownVariable(String),
+    /// A value is out of range or not one of its choices.
+    #[error("{name}: {why}")]
+    Value {
+        /// The setting.
+        name: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl SettingsError {
+    /// Stable kebab-case name.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "settings-unreadable",
+            Self::File { .. } => "settings-file",
+            Self::UnknownVariable(_) => "unknown-variable",
+            Self::Value { .. } => "setting-value",
+        }
+    }
+}
+
+impl Settings {
+    /// Fills the gaps with the defaults and checks every value.
+    ///
+    /// # Errors
+    /// [`SettingsError::Value`] for the first setting that cannot be used.
+    pub fn resolve(given: Layer) -> Result<Self, SettingsError> {
+        match given.role.as_deref() {
+            None | Some("all") => {}
+            Some(other) => {
+                return Err(value(
+                    "role",
+                    format!("{other:?} is not built in; only \"all\" is"),
+                ));
+            }
+        }
+        let data_dir = given.data_dir.unwrap_or_else(|| PathBuf::from("keyglass-data"));
+        let period = |p: Option<Period>, default: u64| p.map_or(Duration::from_millis(default), |p| p.0);
+        let settings = Self {
+            listen: given.listen.unwrap_or_else(|| local(8600)),
+            admin_listen: given.admin_listen.unwrap_or_else(|| local(8601)),
+            database: database(given.database.as_deref(), &data_dir)?,
+            origin: given.origin,
+            epoch_interval: period(given.epoch_interval, 1_000),
+            max_batch: given.max_batch.unwrap_or(10_000),
+            merge_delay: period(given.merge_delay, 60_000),
+            cosigners: given.cosigner.unwrap_or_default(),
+            quorum: quorum(given.quorum),
+            quorum_late: period(given.quorum_late, 10_000),
+            quorum_timeout: period(given.quorum_timeout, 600_000),
+            after_quorum_timeout: after_timeout(given.after_quorum_timeout.as_deref())?,
+            guard: guard(given.guard, &data_dir)?,
+            wrapping_key: given
+                .wrapping_key
+                .unwrap_or_else(|| data_dir.join("keys").join("wrapping.key")),
+            request_timeout: period(given.request_timeout, 8_000),
+            log_format: log_format(given.log_format.as_deref())?,
+            log: given.log.unwrap_or_else(|| "info".to_owned()),
+            data_dir,
+        };
+        settings.check_ranges()?;
+        Ok(settings)
+    }
+
+    /// Settings for a service of its own in `data_dir`, on free ports of this machine.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn local(data_dir: &std::path::Path) -> Result<Self, SettingsError> {
+        Self::resolve(Layer {
+            listen: Some(local(0)),
+            admin_listen: Some(local(0)),
+            data_dir: Some(data_dir.to_owned()),
+            ..Layer::default()
+        })
+    }
+
+    /// The folder of the keys.
+    pub fn key_dir(&self) -> PathBuf {
+        self.data_dir.join("keys")
+    }
+
+    /// The folder of immutable artefacts, laid out as their URLs.
+    pub fn artefact_dir(&self) -> PathBuf {
+        self.data_dir.join("artefacts")
+    }
+
+    fn check_ranges(&self) -> Result<(), SettingsError> {
+        if !(1..=1_000_000).contains(&self.max_batch) {
+            return Err(value("max_batch", "must be 1 to 1000000".to_owned()));
+        }
+        let whole_seconds = self.merge_delay.subsec_nanos() == 0;
+        if self.merge_delay < Duration::from_secs(1) || !whole_seconds {
+            return Err(value(
+                "merge_delay",
+                "must be at least 1s, in whole seconds".to_owned(),
+            ));
+        }
+        if self.request_timeout.is_zero() || self.request_timeout > Duration::from_secs(10) {
+            return Err(value(
+                "request_timeout",
+                "must be more than 0s and at most 10s".to_owned(),
+            ));
+        }
+        if self.quorum_late > self.quorum_timeout {
+            return Err(value(
+                "quorum_late",
+                "must not be longer than quorum_timeout".to_owned(),
+            ));
+        }
+        if matches!(self.quorum, QuorumSetting::Count(n) if n > self.cosigners.len()) {
+            return Err(value(
+                "quorum",
+                "is larger than the number of cosigners".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn value(name: &'static str, why: String) -> SettingsError {
+    SettingsError::Value { name, why }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn database(url: Option<&str>, data_dir: &std::path::Path) -> Result<DatabaseUrl, SettingsError> {
+    let Some(url) = url else {
+        return Ok(DatabaseUrl::sqlite(&data_dir.join("keyglass.sqlite")));
+    };
+    // The value may hold a password: it is not repeated in the message.
+    url.parse()
+        .map_err(|_| value("database", "must be sqlite://PATH or postgres://…".to_owned()))
+}
+
+fn guard(path: Option<String>, data_dir: &std::path::Path) -> Result<PathBuf, SettingsError> {
+    match path {
+        None => Ok(data_dir.join("guard")),
+        Some(url) if url.contains("://") => Err(value(
+            "guard",
+            "only a file is built in; a shared guard in Postgres is not".to_owned(),
+        )),
+        Some(path) => Ok(PathBuf::from(path)),
+    }
+}
+
+fn quorum(text: Option<String>) -> QuorumSetting {
+    match text {
+        None => QuorumSetting::Majority,
+        Some(text) => match text.parse() {
+            Ok(count) => QuorumSetting::Count(count),
+            Err(_) => QuorumSetting::Policy(PathBuf::from(text)),
+        },
+    }
+}
+
+fn after_timeout(text: Option<&str>) -> Result<AfterTimeout, SettingsError> {
+    match text {
+        None | Some("hold") => Ok(AfterTimeout::Hold),
+        Some("proceed") => Ok(AfterTimeout::Proceed),
+        Some(_) => Err(value(
+            "after_quorum_timeout",
+            "must be hold or proceed".to_owned(),
+        )),
+    }
+}
+
+fn log_format(text: Option<&str>) -> Result<LogFormat, SettingsError> {
+    text.map_or(Ok(LogFormat::Plain), |t| {
+        t.parse()
+            .map_err(|_| value("log_format", "must be plain or json".to_owned()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn defaults_need_no_settings() {
+        let s = Settings::resolve(Layer::default()).unwrap();
+        assert_eq!(s.listen.to_string(), "127.0.0.1:8600");
+        assert_eq!(s.admin_listen.to_string(), "127.0.0.1:8601");
+        assert_eq!(s.database.to_string(), "sqlite://keyglass-data/keyglass.sqlite");
+        assert_eq!(s.guard, PathBuf::from("keyglass-data/guard"));
+        assert_eq!(
+            (s.epoch_interval, s.merge_delay),
+            (Duration::from_secs(1), Duration::from_secs(60))
+        );
+        assert_eq!(s.quorum, QuorumSetting::Majority);
+    }
+
+    #[test]
+    fn every_unusable_value_is_named() {
+        let layer = Layer::default;
+        let cases = [
+            (
+                "role",
+                Layer {
+                    role: Some("replica".into()),
+                    ..layer()
+                },
+            ),
+            (
+                "database",
+                Layer {
+                    database: Some("mysql://x".into()),
+                    ..layer()
+                },
+            ),
+            (
+                "guard",
+                Layer {
+                    guard: Some("postgres://x".into()),
+                    ..layer()
+                },
+            ),
+            (
+                "max_batch",
+                Layer {
+                    max_batch: Some(0),
+                    ..layer()
+                },
+            ),
+            (
+                "merge_delay",
+                Layer {
+                    merge_delay: Some("1500ms".parse().unwrap()),
+                    ..layer()
+                },
+            ),
+            (
+                "request_timeout",
+                Layer {
+                    request_timeout: Some("11s".parse().unwrap()),
+                    ..layer()
+                },
+            ),
+            (
+                "quorum_late",
+                Layer {
+                    quorum_late: Some("1h".parse().unwrap()),
+                    ..layer()
+                },
+            ),
+            (
+                "quorum",
+                Layer {
+                    quorum: Some("1".into()),
+                    ..layer()
+                },
+            ),
+            (
+                "after_quorum_timeout",
+                Layer {
+                    after_quorum_timeout: Some("give up".into()),
+                    ..layer()
+                },
+            ),
+            (
+                "log_format",
+                Layer {
+                    log_format: Some("xml".into()),
+                    ..layer()
+                },
+            ),
+        ];
+        for (expected, layer) in cases {
+            match Settings::resolve(layer) {
+                Err(SettingsError::Value { name, .. }) => assert_eq!(name, expected),
+                other => panic!("{expected}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_quorum_is_a_number_or_a_file() {
+        assert_eq!(quorum(Some("0".into())), QuorumSetting::Count(0));
+        assert_eq!(
+            quorum(Some("policy.txt".into())),
+            QuorumSetting::Policy("policy.txt".into())
+        );
+    }
+}

@@ -155,7 +155,7 @@ impl Service {
             return Ok(false);
         };
         let with_line = signed
-            .with_line(line.clone())
+            .with_cosignature(&cosigner.key, line.clone())
             .map_err(HandInError::BadCosignature)?;
         let time = with_line
             .cosignature(&cosigner.key)

@@ -2,7 +2,7 @@
 
 use keyglass_protocol::log::{
     LogError, SubtreeHashes as _, SubtreePlace, TileKind, TilePath, bundle_entries, full_tiles, leaf_hash,
-    partial_width, subtree_in_tile, subtree_root, tile_levels, tile_width, tiles,
+    partial_width, subtree_in_tile, subtree_root, tile_levels, tile_width, tiles, unbundle_entries,
 };
 use keyglass_protocol::quantity::LogSize;
 use proptest::prelude::*;
@@ -128,6 +128,8 @@ fn bundles_have_1_to_256_entries_of_up_to_65535_bytes() {
     let long = vec![0; 65_536];
     assert_eq!(bundle_entries(&[&long]), Err(LogError::EntryTooLong));
     assert!(bundle_entries(&[&long[1..]]).is_ok());
+    // Reading stops at the width: what lies behind is not even looked at.
+    assert_eq!(unbundle_entries(b"\0\x01a\0\x09b", 1), Err(LogError::BundleWidth));
 }
 
 /// Their path has the tile height between `tile` and the level, and calls entries `data`.

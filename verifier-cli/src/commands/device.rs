@@ -1,0 +1,105 @@
+//! `device`: which devices speak for the account.
+
+use keyglass_protocol::message::B64;
+use keyglass_protocol::record::{DeviceDhKey, DeviceSigningKey, DeviceUses};
+
+use super::identity;
+use crate::args::{self, DeviceUse};
+use crate::context::Context;
+use crate::desk::Desk;
+use crate::own;
+use crate::report::{Failure, Outcome, Report};
+use crate::state::{OwnAccount, OwnDevice};
+
+/// `keyglass device …`.
+pub(super) fn run(context: &Context, args: &args::Device) -> Outcome {
+    match args {
+        args::Device::Add {
+            uses,
+            dh_key,
+            signing_key,
+            publish,
+        } => {
+            let foreign = dh_key.as_deref().zip(signing_key.as_deref());
+            change(context, publish, |home, own| {
+                let id = own
+                    .devices
+                    .iter()
+                    .map(|d| d.id)
+                    .max()
+                    .unwrap_or_default()
+                    .saturating_add(1);
+                let device = match foreign {
+                    Some((dh, signing)) => foreign_device(id, uses_of(uses), dh, signing)?,
+                    None => own::new_device(home, id, uses_of(uses))?,
+                };
+                own.devices.push(device);
+                Ok(format!("has a new device {id}"))
+            })
+        }
+        args::Device::Remove { id, publish } => change(context, publish, |_, own| {
+            let before = own.devices.len();
+            own.devices.retain(|d| d.id != *id);
+            if own.devices.len() == before {
+                return Err(
+                    Failure::usage("no-such-device", format!("the account has no device {id}"))
+                        .next("keyglass identity show lists the devices"),
+                );
+            }
+            Ok(format!("no longer has device {id}"))
+        }),
+    }
+}
+
+/// Changes the devices: of a published account in the directory, else on this machine only.
+fn change(
+    context: &Context,
+    args: &args::Publish,
+    edit: impl FnOnce(&crate::state::Home, &mut OwnAccount) -> Result<String, Failure>,
+) -> Outcome {
+    let mut memory = context.memory()?;
+    let (id, own) = own::choose(memory.directory()?, args.which.account.as_deref())?;
+    let label = own::label(&id)?;
+    let unpublished = own.published.is_none() && !memory.directory()?.pending.contains_key(label.as_str());
+    if unpublished {
+        let mut own = own.clone();
+        let what = edit(&memory.home, &mut own)?;
+        own::record_devices(&own.devices)?;
+        memory.directory_mut()?.accounts.insert(id, own);
+        memory.save()?;
+        return Ok(
+            Report::new("changed-locally", format!("{label} {what}, on this machine"))
+                .line("next", "keyglass identity publish")
+                .json("label", label.as_str()),
+        );
+    }
+    drop(memory);
+    let mut desk = Desk::open(context)?;
+    let (id, mut own, newest) = identity::published(&mut desk, args.which.account.as_deref())?;
+    let what = edit(&desk.memory.home, &mut own)?;
+    identity::send_devices(&mut desk, &id, own, &newest, &what, !args.no_wait)
+}
+
+fn uses_of(uses: &[DeviceUse]) -> DeviceUses {
+    match (uses.contains(&DeviceUse::Dm), uses.contains(&DeviceUse::Call)) {
+        (true, false) => DeviceUses::DM,
+        (false, true) => DeviceUses::CALL,
+        _ => DeviceUses::DM_AND_CALL,
+    }
+}
+
+fn foreign_device(id: u32, uses: DeviceUses, dh: &str, signing: &str) -> Result<OwnDevice, Failure> {
+    let bad = |name: &str, e: keyglass_protocol::record::RecordError| {
+        Failure::malformed(e.reason(), format!("--{name}: {e}"))
+    };
+    let dh: DeviceDhKey = dh.parse().map_err(|e| bad("dh-key", e))?;
+    let signing: DeviceSigningKey = signing.parse().map_err(|e| bad("signing-key", e))?;
+    Ok(OwnDevice {
+        id,
+        uses: uses.bits(),
+        dh_key: dh.to_string(),
+        signing_key: signing.to_string(),
+        opaque: B64::default(),
+        private: None,
+    })
+}

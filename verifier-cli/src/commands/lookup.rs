@@ -1,0 +1,268 @@
+//! `lookup` and `verify`: is this key true?
+
+use std::path::Path;
+
+use keyglass_protocol::label::Label;
+use keyglass_protocol::quantity::{Millis, Seconds};
+use keyglass_protocol::record::AccountState;
+
+use super::words;
+use crate::args;
+use crate::clock;
+use crate::context::{Context, Memory};
+use crate::desk::{self, Desk, PolicyIs, Unusual, Vouched};
+use crate::exit::Exit;
+use crate::label;
+use crate::output::json_object;
+use crate::report::{Failure, Outcome, Report};
+use crate::resolve::{self, Change, Depth, Known};
+use crate::saved::{SavedLookup, read_capped};
+use crate::source::Saved;
+use crate::state::write_new;
+
+/// Largest list of labels in bytes.
+const MAX_BATCH_FILE: usize = 16 << 20;
+
+/// `keyglass lookup`.
+pub(super) fn run(context: &Context, args: &args::Lookup) -> Outcome {
+    if let Some(file) = &args.batch {
+        return batch(context, file);
+    }
+    let label = label::parse(args.label.as_deref().unwrap_or_default())?;
+    let mut desk = Desk::open(context)?;
+    lookup(&mut desk, &label, args.save.as_deref())
+}
+
+fn lookup(desk: &mut Desk<'_>, label: &Label, save: Option<&Path>) -> Outcome {
+    let depth = if save.is_some() {
+        Depth::Whole
+    } else {
+        Depth::FromPin
+    };
+    let (known, vouched) = desk.ask(PolicyIs::Demanded, |s, d| resolve::resolve(s, d, label, depth))?;
+    let (first, changes) = pin(&mut desk.memory, label, &known, &vouched)?;
+    desk.memory.save()?;
+    if let Some(account) = known.account() {
+        desk.demand_own_key(label, account.newest())?;
+    }
+    let mut report = describe(label, &known);
+    if known.account().is_some() {
+        report = words::changes(report, &changes, first);
+    }
+    report = vouched.describe(desk.memory.directory()?, report);
+    if let Some(path) = save {
+        let bytes = SavedLookup {
+            label: label.clone(),
+            answers: desk.given().to_vec(),
+        }
+        .to_bytes()?;
+        write_new(path, &bytes).map_err(|e| {
+            Failure::usage(
+                "save-failed",
+                format!("{} cannot be written: {e}", path.display()),
+            )
+        })?;
+        let shown = path.display().to_string();
+        report = report.line("saved", shown.clone()).json("saved", shown);
+    }
+    Ok(report)
+}
+
+/// Remembers what is known; says whether it is the first time, and what changed.
+pub(super) fn pin(
+    memory: &mut Memory,
+    label: &Label,
+    known: &Known,
+    vouched: &Vouched,
+) -> Result<(bool, Vec<Change>), Failure> {
+    let directory = memory.directory_mut()?;
+    let first = !directory.pins.contains_key(label.as_str());
+    let changes = resolve::pin(directory, known, clock::now().get(), vouched.audited);
+    Ok((first, changes))
+}
+
+/// The verdict on a label: a key, or why there is none to trust.
+pub(super) fn describe(label: &Label, known: &Known) -> Report {
+    let shown = label::show(label);
+    let report = match known {
+        Known::Absent => Report::new(
+            "proven-absent",
+            format!("NO KEY: {shown} does not exist (proven)"),
+        )
+        .exit(Exit::Unverifiable)
+        .note("send nothing unencrypted because of this: check the spelling, or ask the person"),
+        Known::Released(_) => Report::new(
+            "released",
+            format!("NO KEY: {shown} was released; nobody holds it"),
+        )
+        .exit(Exit::Unverifiable),
+        Known::Account(account) | Known::Alias(_, account) => match account.chain().state() {
+            AccountState::Live => {
+                let identity = account.newest().identity;
+                let report = Report::new(
+                    "authorised",
+                    format!("VERIFIED: {shown} has the identity key {identity}"),
+                );
+                words::account(report, account)
+            }
+            AccountState::Closed => {
+                Report::new("closed", format!("NO KEY: the account of {shown} is closed"))
+                    .exit(Exit::Unverifiable)
+            }
+            AccountState::Erased => Report::new(
+                "erased",
+                format!("NO KEY: the account of {shown} is closed and erased"),
+            )
+            .exit(Exit::Unverifiable),
+        },
+    };
+    let report = match known.alias() {
+        Some(alias) => {
+            let newest = alias.newest();
+            report
+                .line(
+                    "alias",
+                    format!("{shown}, version {} ({})", newest.version, newest.kind.as_str()),
+                )
+                .json("alias_version", newest.version.get())
+                .json("alias_kind", newest.kind.as_str())
+        }
+        None => report,
+    };
+    let report = match known {
+        Known::Absent => report.checked(&["that no version of the label is in the tree: VRF proof and path"]),
+        _ => report.checked(&[
+            "that the record is the newest in the tree: VRF proofs, paths, commitment, markers",
+            "that every version, from the one remembered or the first, is in the tree",
+            "that every version was signed by whom the rules demand",
+        ]),
+    };
+    report.json("label", label.as_str())
+}
+
+/// `keyglass verify FILE`: the same checks on a saved lookup, without network.
+pub(super) fn verify(context: &Context, args: &args::VerifyFile) -> Outcome {
+    let saved = SavedLookup::read(&args.file)?;
+    let mut memory = context.memory()?;
+    let now = match args.at {
+        Some(seconds) => Some(Seconds::new(seconds).millis()),
+        None if args.as_of_then => Some(newest_time(&saved, &memory)?),
+        None => None,
+    };
+    let label = saved.label;
+    let mut source = Saved::new(saved.answers);
+    let unusual = Some(Unusual {
+        now,
+        accept_new_keys: false,
+    });
+    let question = |s: &mut crate::session::Session<'_>, d: &_| resolve::resolve(s, d, &label, Depth::Whole);
+    let (known, vouched) = desk::ask(
+        context,
+        &mut memory,
+        &mut source,
+        PolicyIs::Demanded,
+        unusual,
+        question,
+    )?;
+    // A file is not the directory: it may be older than what is known, so nothing is remembered from it.
+    let mut report = describe(&label, &known).json("as_of_ms", now.map(Millis::get));
+    if let Some(then) = now {
+        report = report.note(format!(
+            "judged as of {}; it may have changed since",
+            clock::utc(then)
+        ));
+    }
+    let directory = memory.directory()?;
+    if directory
+        .head
+        .as_ref()
+        .is_some_and(|h| h.size != vouched.epoch.size().get())
+    {
+        report = report.note("offline, this head cannot be held against the one that you saw last");
+    }
+    Ok(vouched.describe(directory, report))
+}
+
+/// The newest time that a known key signed in the file's answers.
+fn newest_time(saved: &SavedLookup, memory: &Memory) -> Result<Millis, Failure> {
+    use keyglass_protocol::note::{SignedCheckpoint, VerifierKey};
+    let directory = memory.directory()?;
+    let bad =
+        |reason, why: String| Failure::new(Exit::Invalid, reason, format!("the saved checkpoint: {why}"));
+    let log: VerifierKey = directory
+        .log_vkey
+        .parse()
+        .map_err(|_| bad("state-damaged", "no log key".into()))?;
+    let mut newest = Millis::default();
+    for answer in &saved.answers {
+        let checkpoint = SignedCheckpoint::open(answer.checkpoint.as_bytes(), &log)
+            .map_err(|e| bad(e.reason(), e.to_string()))?;
+        let policy = directory
+            .policy
+            .as_deref()
+            .and_then(|p| p.parse::<keyglass_protocol::note::Policy>().ok());
+        for (key, _) in policy.iter().flat_map(|p| p.witnesses()) {
+            let time = checkpoint
+                .cosignature(key)
+                .map_err(|e| bad(e.reason(), e.to_string()))?;
+            newest = newest.max(time.unwrap_or_default().millis());
+        }
+        if policy.is_none()
+            && let Ok(leaf) = keyglass_protocol::epoch::Leaf::decode(&answer.epoch.leaf.0)
+        {
+            newest = newest.max(leaf.time);
+        }
+    }
+    Ok(newest)
+}
+
+/// `keyglass lookup --batch FILE`: one verdict per line, the gravest is the exit code.
+fn batch(context: &Context, file: &Path) -> Outcome {
+    let bytes = read_capped(file, MAX_BATCH_FILE)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Failure::malformed("not-utf8", format!("{} is not UTF-8", file.display())))?;
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        .collect();
+    let mut desk = Desk::open(context)?;
+    let mut worst = Report::new("authorised", "");
+    let mut results = Vec::new();
+    let mut body = String::new();
+    let mut all_audited = true;
+    for (done, line) in lines.iter().enumerate() {
+        if done % 20 == 19 {
+            context
+                .style
+                .progress(&format!("{} of {} looked up…", done + 1, lines.len()));
+        }
+        let outcome = label::parse(line).and_then(|label| lookup(&mut desk, &label, None));
+        let (exit, reason, words) = match &outcome {
+            Ok(report) => (report.exit, report.reason, report.headline.clone()),
+            Err(failure) => (
+                failure.exit,
+                failure.reason,
+                format!("{line}: {} ({})", failure.failed, failure.reason),
+            ),
+        };
+        all_audited &= matches!(&outcome, Ok(report) if report.audited);
+        if exit.gravity() > worst.exit.gravity() {
+            worst = Report::new(reason, "").exit(exit);
+        }
+        body.push_str(&format!("{:>2}  {words}\n", exit.code()));
+        let mut object = json_object(&outcome);
+        object.insert("asked".into(), (*line).into());
+        object.remove("schema");
+        results.push(serde_json::Value::Object(object));
+    }
+    let good = results
+        .iter()
+        .filter(|r| r.get("exit_code").is_some_and(|c| *c == 0))
+        .count();
+    worst.headline = format!("{good} of {} verified", lines.len());
+    worst.body = body;
+    Ok(worst
+        .audited(all_audited && !lines.is_empty())
+        .json("results", results))
+}

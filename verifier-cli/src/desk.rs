@@ -1,0 +1,292 @@
+//! A command at work: its memory, its connection, and what happens to every answer that it gets.
+
+use std::path::PathBuf;
+
+use keyglass_protocol::config::ConfigChange;
+use keyglass_protocol::epoch::{Shortfall, VerifiedEpoch};
+use keyglass_protocol::evidence::{Claim, Evidence, Fork, SCHEMA};
+use keyglass_protocol::label::Label;
+use keyglass_protocol::message::{Answer, B64};
+use keyglass_protocol::record::AccountRecord;
+use keyglass_protocol::verify::Refusal;
+
+use crate::advice;
+use crate::clock;
+use crate::context::{self, Context, Memory};
+use crate::exit::Exit;
+use crate::http::Http;
+use crate::report::{Failure, Report};
+use crate::saved::SavedLookup;
+use crate::session::{Session, Trouble};
+use crate::source::{Online, Source};
+use crate::state::{Directory, write_new};
+
+/// A command that talks to a pinned directory.
+pub(crate) struct Desk<'c> {
+    /// Settings and style.
+    pub(crate) context: &'c Context,
+    /// The memory, locked.
+    pub(crate) memory: Memory,
+    /// The connection.
+    pub(crate) http: Http,
+    /// The answers to the last question.
+    given: Vec<Answer>,
+}
+
+/// Whether an unmet policy ends the command, or is only reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PolicyIs {
+    /// Nothing is called verified unless the policy is met.
+    Demanded,
+    /// For commands that write: the change is in the log whoever vouches for it.
+    Reported,
+}
+
+/// Who vouches for what was answered.
+#[derive(Debug)]
+pub(crate) struct Vouched {
+    /// The newest epoch of the answers.
+    pub(crate) epoch: VerifiedEpoch,
+    /// A quorum with an auditor vouches.
+    pub(crate) audited: bool,
+    /// What the policy misses, if it is only reported.
+    pub(crate) shortfall: Option<Shortfall>,
+    /// What new configurations changed.
+    pub(crate) changes: Vec<ConfigChange>,
+}
+
+impl Vouched {
+    /// Adds to a report who vouches for it.
+    pub(crate) fn describe(&self, directory: &Directory, mut report: Report) -> Report {
+        let leaf = self.epoch.leaf();
+        let head = format!(
+            "epoch {} of {}, {}",
+            self.epoch.epoch(),
+            directory.origin,
+            clock::utc(leaf.time)
+        );
+        let policy = match (&self.shortfall, self.audited) {
+            (Some(shortfall), _) => format!("not met: {shortfall}"),
+            (None, true) => {
+                "audited: the quorum of your policy, with an auditor in it, vouches for this".to_owned()
+            }
+            (None, false) => "NOT AUDITED: nobody but the operator vouches for this".to_owned(),
+        };
+        let policy_json = self.shortfall.as_ref().map_or("met", Shortfall::reason);
+        for change in &self.changes {
+            report = report.note(format!(
+                "the directory has a new configuration: {} changed",
+                change.as_str()
+            ));
+        }
+        if directory.first_use {
+            report =
+                report.note("this directory was trusted on first use; compare its keys: keyglass trust show");
+        }
+        report
+            .checked(&[
+                "the log's signature on the head, its name and size",
+                "the last leaf of the head, and the configuration that it names",
+                "that the head continues every head seen before",
+                "the time and quorum of the cosignatures, and the operator's heartbeat",
+            ])
+            .audited(self.audited)
+            .line("vouched", policy)
+            .line("head", head)
+            .json("origin", directory.origin.clone())
+            .json("epoch", self.epoch.epoch().get())
+            .json("epoch_time_ms", leaf.time.get())
+            .json("log_size", self.epoch.size().get())
+            .json("policy", policy_json)
+    }
+}
+
+impl<'c> Desk<'c> {
+    /// Opens the memory; the connection is opened by the first question.
+    pub(crate) fn open(context: &'c Context) -> Result<Self, Failure> {
+        let memory = context.memory()?;
+        let http = context.http(memory.directory()?)?;
+        Ok(Self {
+            context,
+            memory,
+            http,
+            given: Vec::new(),
+        })
+    }
+
+    /// Asks the directory and verifies what it says; on success the head is remembered (but not saved yet).
+    pub(crate) fn ask<T>(
+        &mut self,
+        policy: PolicyIs,
+        question: impl FnOnce(&mut Session<'_>, &Directory) -> Result<T, Trouble>,
+    ) -> Result<(T, Vouched), Failure> {
+        let mut source = Online::new(&self.http);
+        let outcome = ask(
+            self.context,
+            &mut self.memory,
+            &mut source,
+            policy,
+            None,
+            question,
+        );
+        self.given = source.given().to_vec();
+        outcome
+    }
+
+    /// The answers to the last question.
+    pub(crate) fn given(&self) -> &[Answer] {
+        &self.given
+    }
+
+    /// Demands that what the directory shows for an own account has the key that is on this device.
+    ///
+    /// Otherwise the answers are kept, so that others can see what was shown.
+    pub(crate) fn demand_own_key(&self, label: &Label, record: &AccountRecord) -> Result<(), Failure> {
+        let directory = self.memory.directory()?;
+        let Some(own) = directory.accounts.get(record.account.as_str()) else {
+            return Ok(());
+        };
+        let shown = record.identity.to_string();
+        let pending = directory
+            .pending
+            .get(record.label().as_str())
+            .and_then(|p| p.becomes.as_ref());
+        if own.identity.public == shown || pending.is_some_and(|(_, next)| next.identity.public == shown) {
+            return Ok(());
+        }
+        let mut failure = crate::own::key_changed(record);
+        let saved = SavedLookup {
+            label: label.clone(),
+            answers: self.given.clone(),
+        };
+        if let Ok(bytes) = saved.to_bytes() {
+            failure.saved = Some(keep(&self.memory, "evidence", "own-key-changed", "tlog", &bytes)?);
+        }
+        Err(failure)
+    }
+}
+
+/// How an unusual conversation differs.
+#[derive(Debug, Default)]
+pub(crate) struct Unusual {
+    /// The time against which freshness is judged, if not now.
+    pub(crate) now: Option<keyglass_protocol::quantity::Millis>,
+    /// New keys in a configuration are accepted.
+    pub(crate) accept_new_keys: bool,
+}
+
+/// One conversation: verified, judged by the policy, remembered; or refused, kept and explained.
+pub(crate) fn ask<T>(
+    context: &Context,
+    memory: &mut Memory,
+    source: &mut dyn Source,
+    policy: PolicyIs,
+    unusual: Option<Unusual>,
+    question: impl FnOnce(&mut Session<'_>, &Directory) -> Result<T, Trouble>,
+) -> Result<(T, Vouched), Failure> {
+    let directory = memory.directory()?;
+    let trust = context::trust(directory, &context.settings)?;
+    let unusual = unusual.unwrap_or_default();
+    let now = unusual.now.unwrap_or_else(clock::now);
+    let mut session = Session::new(source, trust, context::seen_head(directory)?, now);
+    session.allow_unaudited = context.settings.allow_unaudited;
+    session.accept_new_keys = unusual.accept_new_keys;
+    let outcome = question(&mut session, directory);
+    let value = match outcome {
+        Ok(value) => value,
+        Err(trouble) => return Err(refuse(memory, &session, trouble)),
+    };
+    if let (PolicyIs::Demanded, Some(shortfall)) = (policy, &session.shortfall) {
+        return Err(advice::explain_policy(shortfall).json("origin", directory.origin.clone()));
+    }
+    let epoch = session
+        .epoch
+        .clone()
+        .ok_or_else(|| Failure::internal("no-answer", "nothing was asked"))?;
+    let vouched = Vouched {
+        epoch,
+        audited: session.audited,
+        shortfall: session.shortfall.clone(),
+        changes: session.followed.clone(),
+    };
+    // A head that nobody vouches for binds nobody.
+    if session.shortfall.is_none() {
+        session.remember(memory.directory_mut()?);
+    } else if unusual.accept_new_keys {
+        crate::configs::remember(memory.directory_mut()?, session.trust.config());
+    }
+    Ok((value, vouched))
+}
+
+/// Keeps the refused answers, writes evidence where there is some, and explains.
+fn refuse(memory: &Memory, session: &Session<'_>, trouble: Trouble) -> Failure {
+    let refusal = match trouble {
+        Trouble::Failed(failure) => return *failure,
+        Trouble::Refused(refusal) => refusal,
+    };
+    let mut failure = advice::explain(&refusal);
+    let kept = match failure.exit {
+        Exit::Alarm => write_fork(memory, session, &refusal),
+        Exit::Invalid => keep_answers(memory, session),
+        _ => Ok(None),
+    };
+    match kept {
+        Ok(path) => failure.saved = path,
+        Err(second) => {
+            failure.failed = format!("{}; and it could not be kept: {}", failure.failed, second.failed)
+        }
+    }
+    failure
+}
+
+/// Two heads of one size with the log's signature: evidence for anybody.
+fn write_fork(memory: &Memory, session: &Session<'_>, refusal: &Refusal) -> Result<Option<PathBuf>, Failure> {
+    let directory = memory.directory()?;
+    let known = session.newest.as_ref().or(directory.head.as_ref());
+    let (Some(old), Some(new)) = (known, &session.contradicting) else {
+        return Ok(None);
+    };
+    let fork = Fork::Checkpoints {
+        checkpoints: [old.checkpoint.clone(), new.clone()],
+    };
+    let config = B64(session.trust.document().bytes().to_vec());
+    let evidence = Evidence {
+        schema: SCHEMA,
+        claim: Claim::Fork(fork),
+        config,
+    };
+    // What would not convince a stranger is not called evidence.
+    if evidence.verify(session.trust.log_key()).is_err() {
+        return Ok(None);
+    }
+    let bytes = evidence
+        .to_bytes()
+        .map_err(|e| Failure::internal(e.reason(), e.to_string()))?;
+    keep(memory, "evidence", refusal.reason(), "json", &bytes).map(Some)
+}
+
+fn keep_answers(memory: &Memory, session: &Session<'_>) -> Result<Option<PathBuf>, Failure> {
+    let answers = session.source.given();
+    let Some(label) = session
+        .asked
+        .clone()
+        .filter(|_| session.source.is_live() && !answers.is_empty())
+    else {
+        return Ok(None);
+    };
+    let Ok(bytes) = (SavedLookup {
+        label,
+        answers: answers.to_vec(),
+    })
+    .to_bytes() else {
+        return Ok(None);
+    };
+    keep(memory, "refused", "lookup", "tlog", &bytes).map(Some)
+}
+
+fn keep(memory: &Memory, kind: &str, name: &str, ending: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    let directory = memory.home.directory(kind)?;
+    let path = directory.join(format!("{name}-{}.{ending}", clock::now()));
+    write_new(&path, bytes).map_err(|e| Failure::internal("state-io", format!("{}: {e}", path.display())))?;
+    Ok(path)
+}

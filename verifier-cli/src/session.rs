@@ -1,0 +1,201 @@
+//! One conversation with a source of answers: every head is verified, dated, and held against those seen before.
+
+use keyglass_protocol::config::ConfigChange;
+use keyglass_protocol::epoch::{
+    EpochError, HeadError, SeenHead, Shortfall, SignedEpoch, Trust, VerifiedEpoch,
+};
+use keyglass_protocol::label::Label;
+use keyglass_protocol::message::{Answer, ConsistencyProof, EpochProof};
+use keyglass_protocol::quantity::{ConfigHash, Millis};
+use keyglass_protocol::verify::Refusal;
+
+use crate::configs;
+use crate::report::Failure;
+use crate::source::Source;
+use crate::state::{Directory, RememberedHead};
+
+/// Why an answer was not taken.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// It breaks a rule.
+    Refused(Box<Refusal>),
+    /// There is no answer to judge, or the reason is not about one.
+    Failed(Box<Failure>),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
+impl<E: Into<Refusal>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::Refused(Box::new(error.into()))
+    }
+}
+
+/// One conversation.
+pub(crate) struct Session<'s> {
+    /// Where answers come from.
+    pub(crate) source: &'s mut dyn Source,
+    /// The pins.
+    pub(crate) trust: Trust,
+    /// Newest head known, also from before.
+    pub(crate) seen: Option<SeenHead>,
+    /// Newest head of this conversation, to be remembered.
+    pub(crate) newest: Option<RememberedHead>,
+    /// The last epoch that was accepted.
+    pub(crate) epoch: Option<VerifiedEpoch>,
+    /// Whether every accepted epoch was vouched for by a quorum with an auditor.
+    pub(crate) audited: bool,
+    /// First shortfall of the policy.
+    pub(crate) shortfall: Option<Shortfall>,
+    /// What the configurations that were followed changed.
+    pub(crate) followed: Vec<ConfigChange>,
+    /// New keys in a configuration are accepted.
+    pub(crate) accept_new_keys: bool,
+    /// The absence of an auditor is accepted.
+    pub(crate) allow_unaudited: bool,
+    /// The time against which freshness is judged.
+    pub(crate) now: Millis,
+    /// The label that was asked for first.
+    pub(crate) asked: Option<Label>,
+    /// The checkpoint that contradicts the remembered head, if one does.
+    pub(crate) contradicting: Option<String>,
+}
+
+impl<'s> Session<'s> {
+    /// Begins with the pins and the newest remembered head.
+    pub(crate) fn new(source: &'s mut dyn Source, trust: Trust, seen: Option<SeenHead>, now: Millis) -> Self {
+        Self {
+            source,
+            trust,
+            seen,
+            newest: None,
+            epoch: None,
+            audited: true,
+            shortfall: None,
+            followed: Vec::new(),
+            accept_new_keys: false,
+            allow_unaudited: false,
+            now,
+            asked: None,
+            contradicting: None,
+        }
+    }
+
+    /// Verifies an answer's epoch and that the log of the newest known head is a prefix of its log.
+    pub(crate) fn accept(&mut self, answer: &Answer) -> Result<VerifiedEpoch, Trouble> {
+        self.accept_parts(
+            &answer.checkpoint,
+            &answer.epoch,
+            answer.consistency_proof.as_ref(),
+        )
+    }
+
+    /// The same for the parts of an answer.
+    pub(crate) fn accept_parts(
+        &mut self,
+        checkpoint: &str,
+        proof: &EpochProof,
+        consistency: Option<&ConsistencyProof>,
+    ) -> Result<VerifiedEpoch, Trouble> {
+        let signed = SignedEpoch::new(checkpoint.as_bytes(), proof)?;
+        let epoch = match signed.verify(&self.trust, self.now) {
+            Err(EpochError::ConfigurationChanged { found, .. }) => {
+                self.follow(&found, &signed)?;
+                signed.verify(&self.trust, self.now)?
+            }
+            verified => verified?,
+        };
+        self.extend(&epoch, checkpoint, consistency)?;
+        let standing = epoch.standing();
+        self.audited &= standing.audited();
+        if self.shortfall.is_none() {
+            self.shortfall = standing.check(self.allow_unaudited).err();
+        }
+        self.newest = Some(RememberedHead {
+            size: epoch.size().get(),
+            root: epoch.head().root.to_string(),
+            checkpoint: checkpoint.to_owned(),
+            epoch: proof.clone(),
+            seen: self.now.get(),
+        });
+        self.seen = Some(epoch.head());
+        self.epoch = Some(epoch.clone());
+        Ok(epoch)
+    }
+
+    /// Nothing is believed of a head that does not continue what was seen before.
+    fn extend(
+        &mut self,
+        epoch: &VerifiedEpoch,
+        checkpoint: &str,
+        consistency: Option<&ConsistencyProof>,
+    ) -> Result<(), Trouble> {
+        let Some(seen) = self.seen else { return Ok(()) };
+        let outcome = match epoch.extends(&seen, consistency) {
+            Err(HeadError::NoConsistencyProof { .. } | HeadError::OtherSize { .. }) => {
+                let made = self.source.consistency(seen.size, epoch.size())?;
+                if made.is_none() && !self.source.is_live() {
+                    // A saved answer cannot be held against a head that is older than it.
+                    return Ok(());
+                }
+                epoch.extends(&seen, made.as_ref())
+            }
+            // A saved answer is older than what was seen since, as it must be.
+            Err(HeadError::Older { .. }) if !self.source.is_live() => return Ok(()),
+            outcome => outcome,
+        };
+        if let Err(HeadError::Fork { .. }) = outcome {
+            self.contradicting = Some(checkpoint.to_owned());
+        }
+        Ok(outcome?)
+    }
+
+    /// Follows the configuration from the pinned document to the one that a leaf names.
+    fn follow(&mut self, found: &ConfigHash, signed: &SignedEpoch<'_>) -> Result<(), Trouble> {
+        let pinned = self.trust.document().hash();
+        let changed = || EpochError::ConfigurationChanged {
+            pinned,
+            found: *found,
+        };
+        if let Some(chain) = configs::as_of(self.trust.config(), found) {
+            let trust = configs::with_chain(&self.trust, chain)?;
+            if self.source.is_live() {
+                // Only a head that is older than the newest one may name an older document, and is stale then.
+                let epoch = signed.verify(&trust, self.now)?;
+                if let Some(Err(stale @ HeadError::Older { .. })) = self.seen.map(|h| epoch.extends(&h, None))
+                {
+                    return Err(stale.into());
+                }
+                return Err(changed().into());
+            }
+            self.trust = trust;
+            return Ok(());
+        }
+        let documents = configs::fetch(self.source, found, Some(&pinned))?.ok_or_else(changed)?;
+        let (trust, changes) = configs::append(self.source, &self.trust, documents, signed, self.now)?;
+        if !self.accept_new_keys
+            && let Some(alarm) = configs::new_keys(&changes, found)
+        {
+            return Err(alarm.into());
+        }
+        self.trust = trust;
+        self.followed.extend(changes);
+        Ok(())
+    }
+
+    /// Writes what was learnt into the memory.
+    pub(crate) fn remember(&self, directory: &mut Directory) {
+        if self.trust.config().documents().len() > directory.configs.len() {
+            configs::remember(directory, self.trust.config());
+        }
+        if let Some(head) = &self.newest
+            && directory.head.as_ref().is_none_or(|old| old.size <= head.size)
+        {
+            directory.head = Some(head.clone());
+        }
+    }
+}

@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::refusal::{Refusal, Stop};
 use crate::shared::Shared;
-use crate::source::{self, EpochSource};
+use crate::source::{self, EpochSource, Trouble};
 
 /// What is pinned of a log.
 #[derive(Debug, Clone)]
@@ -123,16 +123,15 @@ impl Follower {
         Arc::clone(&self.shared)
     }
 
-    /// Fetches the newest checkpoint and does what it asks for, once.
+    /// Fetches the newest checkpoint and does what it asks for, once; then hands in what was signed.
     ///
     /// # Errors
     /// [`Stop`] says why nothing was signed. A contradiction is stored and latched when this returns.
     pub async fn round(&mut self) -> Result<Outcome, Stop> {
-        let result = match self.pull().await {
-            Ok(outcome) => self.hand_in().await.map(|()| outcome).map_err(Stop::from),
-            Err(stop) => Err(stop),
-        };
-        self.settle(result).await
+        let result = self.pull().await;
+        let outcome = self.settle(result).await?;
+        self.hand_in().await;
+        Ok(outcome)
     }
 
     async fn pull(&mut self) -> Result<Outcome, Stop> {
@@ -179,17 +178,25 @@ impl Follower {
         Ok(outcome)
     }
 
-    /// Hands the newest cosignature to the directory, unless it has it.
-    async fn hand_in(&mut self) -> Result<(), source::Trouble> {
-        let Some(published) = self.shared.published() else {
-            return Ok(());
-        };
+    /// Hands the newest cosignature to the directory, unless it has it. Nothing depends on it here: whoever wants the
+    /// signature can also ask for it, and a directory that does not know this auditor will not take it.
+    async fn hand_in(&mut self) {
+        let Some(published) = self.shared.published() else { return };
         let newest = (published.size, published.at);
-        if self.handed_in != Some(newest) {
-            self.parts.source.hand_in(&published.note).await?;
-            self.handed_in = Some(newest);
+        if self.handed_in == Some(newest) {
+            return;
         }
-        Ok(())
+        match self.parts.source.hand_in(&published.note).await {
+            Ok(()) => self.handed_in = Some(newest),
+            Err(Trouble::Status { status: status @ 400..500, .. }) => {
+                tracing::debug!(origin = self.shared.origin(), status, "the directory does not take the signature");
+                self.handed_in = Some(newest);
+            }
+            Err(trouble) => {
+                tracing::debug!(origin = self.shared.origin(), %trouble, "the signature is not handed in yet");
+                self.parts.metrics.fetch_failed(trouble.kind());
+            }
+        }
     }
 
     /// Stores a contradiction, and tells metrics and log how a round ended.

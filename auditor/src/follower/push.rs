@@ -35,10 +35,7 @@ impl Follower {
             Err(error) if is_unsigned(error) => return PushAnswer::NotSigned(error.reason()),
             Err(error) => return PushAnswer::Malformed(error.reason()),
         };
-        let result = match self.push(request, &head).await {
-            Ok(answer) => Ok(answer),
-            Err(stop) => Err(stop),
-        };
+        let result = self.push(request, &head).await;
         match self.settle(result).await {
             Ok(answer) => answer,
             Err(Stop::Trouble(trouble)) => PushAnswer::Later(trouble.reason()),

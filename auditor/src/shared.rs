@@ -121,6 +121,10 @@ impl Shared {
         self.state().stopped = reason;
     }
 
+    pub(crate) fn latched(&self) -> Option<String> {
+        self.state().latched.clone()
+    }
+
     pub(crate) fn latch(&self, reason: Option<String>) {
         self.state().latched = reason;
     }

@@ -1,5 +1,10 @@
 //! What is true is signed, whatever happens on the way.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
 
 mod support;
 
@@ -25,8 +30,16 @@ async fn every_honest_epoch_is_signed_and_handed_in() {
         open.cosignature(rig.keys.verifier()).unwrap().is_some()
     }));
     let metrics = rig.registry.encode().unwrap();
-    assert!(metrics.contains(r#"keyglass_auditor_signed_size{directory="log.example/1"} 5"#), "{metrics}");
-    assert!(rig.follower.shared().standing(keyglass_auditor::clock::Clock::now(&*rig.clock)).ready);
+    assert!(
+        metrics.contains(r#"keyglass_auditor_signed_size{directory="log.example/1"} 5"#),
+        "{metrics}"
+    );
+    assert!(
+        rig.follower
+            .shared()
+            .standing(keyglass_auditor::clock::Clock::now(&*rig.clock))
+            .ready
+    );
 }
 
 #[tokio::test]
@@ -113,7 +126,10 @@ async fn what_is_missing_or_damaged_is_waited_for_and_accuses_nobody() {
         rig.refuses("damaged").await;
     }
     let swapped: Vec<&[u8]> = vec![&world.entries[1], &world.entries[0]];
-    world.source.put("/log/tile/entries/000.p/2", keyglass_protocol::log::bundle_entries(&swapped).unwrap());
+    world.source.put(
+        "/log/tile/entries/000.p/2",
+        keyglass_protocol::log::bundle_entries(&swapped).unwrap(),
+    );
     rig.refuses("damaged").await;
     assert_eq!((rig.latched(), rig.evidence()), (None, None));
     world.sign();
@@ -147,7 +163,11 @@ async fn the_pinned_configuration_must_be_named_before_anything_is_signed() {
     values.previous_config_sha256 = Some(world.config.hash());
     values.merge_delay_seconds = 90;
     let next = ConfigDocument::create(&values).unwrap();
-    let pins = Pins { log_key: world.log_key(), config: Some(next.hash()), from_checkpoint: None };
+    let pins = Pins {
+        log_key: world.log_key(),
+        config: Some(next.hash()),
+        from_checkpoint: None,
+    };
     let mut rig = Rig::with(world.source.clone(), pins).await;
     rig.refuses("pinned-config-unseen").await;
     world.serve_config(next.bytes());
@@ -168,7 +188,11 @@ async fn an_auditor_may_start_from_a_trusted_checkpoint() {
         }
     }
     for (size, note) in notes {
-        let pins = Pins { log_key: world.log_key(), config: None, from_checkpoint: Some(note) };
+        let pins = Pins {
+            log_key: world.log_key(),
+            config: None,
+            from_checkpoint: Some(note),
+        };
         let mut rig = Rig::with(world.source.clone(), pins).await;
         rig.clock.advance(1_000_000);
         // The proofs before the checkpoint are not asked for.
@@ -185,11 +209,15 @@ async fn an_auditor_may_start_from_a_trusted_checkpoint() {
 async fn a_push_is_answered_with_the_cosignature_at_once() {
     let mut world = World::new().await;
     let mut rig = Rig::new(&world).await;
-    let PushAnswer::Cosigned(_) = rig.pushes(&world, 0, world.checkpoint(10)).await else { panic!() };
+    let PushAnswer::Cosigned(_) = rig.pushes(&world, 0, world.checkpoint(10)).await else {
+        panic!()
+    };
     let staged = world.stage(5).await;
     world.put(&staged);
     world.serve_tiles();
-    let PushAnswer::Cosigned(lines) = rig.pushes(&world, 1, world.checkpoint(10)).await else { panic!() };
+    let PushAnswer::Cosigned(lines) = rig.pushes(&world, 1, world.checkpoint(10)).await else {
+        panic!()
+    };
     let lines = parse_lines(lines.as_bytes()).unwrap();
     assert!(lines.len() == 1 && rig.keys.verifier().claims(&lines[0]));
     assert_eq!(rig.watched().unwrap().size, 2);

@@ -37,6 +37,7 @@ impl Follower {
 
     async fn verify_up_to(&mut self, head: &SignedCheckpoint, verified: Verified) -> Result<(), Stop> {
         let target = head.checkpoint().size;
+        self.load_config().await?;
         let window = self.window(head, &verified).await?;
         let mut at = verified.size;
         let mut before: Option<Tile> = None;

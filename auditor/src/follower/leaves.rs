@@ -208,11 +208,20 @@ impl Follower {
         Err(Refusal::PinnedConfigUnseen.into())
     }
 
-    /// The document that the newest verified leaf names.
+    /// Takes up the document that the newest verified leaf names, as it is stored: what a round has seen and not
+    /// committed is forgotten.
     pub(super) async fn load_config(&mut self) -> Result<(), Stop> {
         let Some(leaf) = self.newest_leaf(self.verified().await?.size).await? else {
+            self.config = None;
             return Ok(());
         };
+        if self
+            .config
+            .as_ref()
+            .is_some_and(|config| config.hash() == leaf.config)
+        {
+            return Ok(());
+        }
         let bytes = self.stored_config(leaf.config).await?;
         let bytes = bytes.ok_or_else(|| Stop::Internal("the configuration is not stored".to_owned()))?;
         let config = ConfigDocument::parse(&bytes);

@@ -181,15 +181,24 @@ impl Follower {
     /// Hands the newest cosignature to the directory, unless it has it. Nothing depends on it here: whoever wants the
     /// signature can also ask for it, and a directory that does not know this auditor will not take it.
     async fn hand_in(&mut self) {
-        let Some(published) = self.shared.published() else { return };
+        let Some(published) = self.shared.published() else {
+            return;
+        };
         let newest = (published.size, published.at);
         if self.handed_in == Some(newest) {
             return;
         }
         match self.parts.source.hand_in(&published.note).await {
             Ok(()) => self.handed_in = Some(newest),
-            Err(Trouble::Status { status: status @ 400..500, .. }) => {
-                tracing::debug!(origin = self.shared.origin(), status, "the directory does not take the signature");
+            Err(Trouble::Status {
+                status: status @ 400..500,
+                ..
+            }) => {
+                tracing::debug!(
+                    origin = self.shared.origin(),
+                    status,
+                    "the directory does not take the signature"
+                );
                 self.handed_in = Some(newest);
             }
             Err(trouble) => {

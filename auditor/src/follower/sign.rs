@@ -103,8 +103,12 @@ impl Follower {
         blocking(move || store.signed(id)).await
     }
 
-    /// The database refuses too; this spares the directory the fetches.
+    /// The database refuses too; this spares the directory the fetches, and holds if the database failed when the
+    /// contradiction was to be stored.
     pub(super) async fn refuse_latched(&self) -> Result<(), Stop> {
+        if let Some(reason) = self.shared.latched() {
+            return Err(Refusal::Latched(reason).into());
+        }
         let (store, id) = (self.parts.store.clone(), self.id);
         match blocking(move || store.latched(id)).await? {
             Some(latch) => Err(Refusal::Latched(latch.reason).into()),

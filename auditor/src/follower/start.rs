@@ -1,6 +1,7 @@
 //! Starting from a trusted checkpoint instead of epoch 0.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::epoch::Leaf;
@@ -84,14 +85,13 @@ impl Follower {
             let wrong = |_| damaged("a tile is too narrow");
             let place = SubtreePlace::of(level, index).map_err(wrong)?;
             let key = (place.tile_level, place.tile_index);
-            if !tiles.contains_key(&key) {
-                let width = tile_width(key.0, key.1, size).unwrap_or(1);
-                tiles.insert(
-                    key,
-                    source::hash_tile(&*self.parts.source, key.0, key.1, width).await?,
-                );
-            }
-            let tile = tiles.get(&key).map(Vec::as_slice).unwrap_or_default();
+            let tile = match tiles.entry(key) {
+                Entry::Occupied(held) => held.into_mut(),
+                Entry::Vacant(place) => {
+                    let width = tile_width(key.0, key.1, size).unwrap_or(1);
+                    place.insert(source::hash_tile(&*self.parts.source, key.0, key.1, width).await?)
+                }
+            };
             nodes.push(Node {
                 level,
                 index,

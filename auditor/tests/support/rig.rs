@@ -62,7 +62,11 @@ pub struct Watched {
 
 impl Rig {
     pub async fn new(world: &World) -> Self {
-        let pins = Pins { log_key: world.log_key(), config: None, from_checkpoint: None };
+        let pins = Pins {
+            log_key: world.log_key(),
+            config: None,
+            from_checkpoint: None,
+        };
         Self::with(world.source.clone(), pins).await
     }
 
@@ -70,7 +74,10 @@ impl Rig {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock(AtomicU64::new(START + 60_000)));
         let keys = Arc::new(Keys::from_seed("auditor.example", &[21; 32]).unwrap());
-        let options = Options { refresh: Duration::from_secs(60), second_opinion_max: 16 << 20 };
+        let options = Options {
+            refresh: Duration::from_secs(60),
+            second_opinion_max: 16 << 20,
+        };
         let registry = Arc::new(Registry::new("keyglass-auditor", "0").unwrap());
         let metrics = AuditorMetrics::register(&registry).unwrap();
         let parts = Parts {
@@ -82,7 +89,17 @@ impl Rig {
             evidence: dir.path().join(EVIDENCE_DIR),
         };
         let follower = Follower::open(pins.clone(), options, parts).await.unwrap();
-        Self { dir, clock, keys, pins, options, registry, source, metrics, follower }
+        Self {
+            dir,
+            clock,
+            keys,
+            pins,
+            options,
+            registry,
+            source,
+            metrics,
+            follower,
+        }
     }
 
     pub fn store(&self) -> AuditorStore {
@@ -99,7 +116,9 @@ impl Rig {
             metrics: self.metrics.directory(self.pins.log_key.name()),
             evidence: self.dir.path().join(EVIDENCE_DIR),
         };
-        self.follower = Follower::open(self.pins.clone(), self.options, parts).await.unwrap();
+        self.follower = Follower::open(self.pins.clone(), self.options, parts)
+            .await
+            .unwrap();
     }
 
     pub async fn round(&mut self) -> Result<Outcome, Stop> {
@@ -109,7 +128,12 @@ impl Rig {
     /// A round that must sign the checkpoint of this size.
     pub async fn signs(&mut self, size: u64) {
         let outcome = self.round().await.unwrap();
-        assert_eq!(outcome, Outcome::Cosigned { size: LogSize::new(size) });
+        assert_eq!(
+            outcome,
+            Outcome::Cosigned {
+                size: LogSize::new(size)
+            }
+        );
         assert_eq!(self.watched().unwrap().size, size);
     }
 
@@ -123,7 +147,11 @@ impl Rig {
 
     pub async fn pushes(&mut self, world: &World, old: u64, checkpoint: Vec<u8>) -> PushAnswer {
         let proof = consistency(&world.entries, old);
-        let request = AddCheckpoint { old: LogSize::new(old), proof, checkpoint };
+        let request = AddCheckpoint {
+            old: LogSize::new(old),
+            proof,
+            checkpoint,
+        };
         self.follower.pushed(&request).await
     }
 
@@ -141,7 +169,9 @@ impl Rig {
 
     /// The only evidence file: it convinces a stranger of this rule.
     pub fn evidence(&self) -> Option<(String, String)> {
-        let mut files: Vec<_> = std::fs::read_dir(self.dir.path().join(EVIDENCE_DIR)).ok()?.collect();
+        let mut files: Vec<_> = std::fs::read_dir(self.dir.path().join(EVIDENCE_DIR))
+            .ok()?
+            .collect();
         assert_eq!(files.len(), 1);
         let path = files.remove(0).unwrap().path();
         let evidence = Evidence::parse(&std::fs::read(&path).unwrap()).unwrap();
@@ -157,7 +187,11 @@ impl Rig {
 pub fn watched(note: &[u8], log: &VerifierKey, auditor: &VerifierKey) -> Watched {
     let open = SignedCheckpoint::open(note, log).unwrap();
     let at = open.cosignature(auditor).unwrap().unwrap();
-    Watched { size: open.checkpoint().size.get(), root: open.checkpoint().root, at }
+    Watched {
+        size: open.checkpoint().size.get(),
+        root: open.checkpoint().root,
+        at,
+    }
 }
 
 /// Consistency proof from the first `old` entries to all.

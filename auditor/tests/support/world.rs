@@ -13,8 +13,8 @@ use keyglass_auditor::source::MemorySource;
 use keyglass_protocol::config::{ConfigDocument, ConfigValues};
 use keyglass_protocol::epoch::Leaf;
 use keyglass_protocol::log::{
-    Frontier, TILE_WIDTH, TileKind, TilePath, bundle_entries, full_tiles, leaf_hash, partial_width, subtree_root,
-    tile_levels,
+    Frontier, TILE_WIDTH, TileKind, TilePath, bundle_entries, full_tiles, leaf_hash, partial_width,
+    subtree_root, tile_levels,
 };
 use keyglass_protocol::note::{Checkpoint, Note, VerifierKey, sign_note};
 use keyglass_protocol::quantity::{AuditHash, ConfigHash, Epoch, LogHash, LogSize, Millis, RootHash};
@@ -101,9 +101,15 @@ impl World {
             audit_hash: AuditHash::ZERO,
             audit_length: 0,
         };
-        let mut world =
-            Self { akd, source: Arc::default(), entries: Vec::new(), newest, config, labels: 0 };
-        world.serve_config(&world.config.bytes().to_vec());
+        let mut world = Self {
+            akd,
+            source: Arc::default(),
+            entries: Vec::new(),
+            newest,
+            config,
+            labels: 0,
+        };
+        world.serve_config(world.config.bytes());
         world.append(newest.encode());
         world.sign();
         world
@@ -121,7 +127,10 @@ impl World {
     pub async fn stage(&mut self, labels: u64) -> Staged {
         let updates = (0..labels).map(|_| {
             self.labels += 1;
-            (AkdLabel(format!("account:{}", self.labels).into_bytes()), AkdValue(vec![1; 40]))
+            (
+                AkdLabel(format!("account:{}", self.labels).into_bytes()),
+                AkdValue(vec![1; 40]),
+            )
         });
         let updates: Vec<_> = updates.collect();
         let EpochHash(epoch, root) = self.akd.publish(updates).await.unwrap();
@@ -138,7 +147,10 @@ impl World {
             audit_hash: AuditHash::ZERO,
             audit_length: 0,
         };
-        let mut staged = Staged { leaf, proof: blob.data };
+        let mut staged = Staged {
+            leaf,
+            proof: blob.data,
+        };
         staged.seal();
         staged
     }
@@ -198,9 +210,14 @@ impl World {
         let tiles = 0..full_tiles(0, size) + u64::from(partial_width(0, size) > 0);
         for tile in tiles {
             let first = tile as usize * 256;
-            let entries: Vec<&[u8]> = self.entries[first..].iter().take(256).map(Vec::as_slice).collect();
+            let entries: Vec<&[u8]> = self.entries[first..]
+                .iter()
+                .take(256)
+                .map(Vec::as_slice)
+                .collect();
             let path = TilePath::new(TileKind::Entries, tile, entries.len() as u16).unwrap();
-            self.source.put(format!("/log/{path}"), bundle_entries(&entries).unwrap());
+            self.source
+                .put(format!("/log/{path}"), bundle_entries(&entries).unwrap());
         }
         let mut row: Vec<LogHash> = self.entries.iter().map(|entry| leaf_hash(entry)).collect();
         for level in 0..tile_levels(size) {
@@ -223,7 +240,10 @@ impl Staged {
     }
 
     pub fn path(&self) -> String {
-        format!("/log/audit/{}/{}/{}", self.leaf.epoch, self.leaf.previous_root, self.leaf.root)
+        format!(
+            "/log/audit/{}/{}/{}",
+            self.leaf.epoch, self.leaf.previous_root, self.leaf.root
+        )
     }
 }
 
@@ -231,5 +251,26 @@ impl Staged {
 pub fn note(seed: u8, size: LogSize, root: LogHash) -> Vec<u8> {
     let origin = vkey(ORIGIN, 10).origin().clone();
     let text = Checkpoint { origin, size, root }.to_text();
-    Note::new(&text, vec![sign_note(ORIGIN, &signing_key(seed), &text)]).unwrap().to_bytes()
+    Note::new(&text, vec![sign_note(ORIGIN, &signing_key(seed), &text)])
+        .unwrap()
+        .to_bytes()
+}
+
+impl Staged {
+    /// Changes the proof as akd sees it, and makes the leaf state the result.
+    pub fn edit(&mut self, change: impl FnOnce(&mut akd::SingleAppendOnlyProof)) {
+        let name = akd::local_auditing::AuditBlobName {
+            epoch: 0,
+            previous_hash: [0; 32],
+            current_hash: [0; 32],
+        };
+        let blob = AuditBlob {
+            name,
+            data: self.proof.clone(),
+        };
+        let mut proof = blob.decode().unwrap().3;
+        change(&mut proof);
+        self.proof = AuditBlob::new([0; 32], [0; 32], 0, &proof).unwrap().data;
+        self.seal();
+    }
 }

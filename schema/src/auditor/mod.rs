@@ -5,6 +5,8 @@
 //! signature out only after the call that recorded it, so whatever was ever seen from the auditor is in here.
 
 mod error;
+#[cfg(feature = "test-util")]
+mod fault;
 mod latch;
 mod read;
 mod tables;
@@ -16,6 +18,8 @@ use diesel::sqlite::SqliteConnection;
 use keyglass_protocol::quantity::{ConfigHash, Epoch, LogHash, LogSize, Seconds};
 
 pub use error::AuditorStoreError;
+#[cfg(feature = "test-util")]
+pub use fault::BrokenWrites;
 pub use latch::{Latch, NewLatch};
 
 use crate::connection::Tx;

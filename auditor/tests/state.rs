@@ -1,0 +1,253 @@
+//! Stored before signed: faults at every write, restarts, and copies of old state.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use keyglass_auditor::follower::{Follower, Outcome, Parts};
+use keyglass_auditor::refusal::Stop;
+use keyglass_auditor::run::{DATABASE_FILE, EVIDENCE_DIR};
+use keyglass_monitoring::{AuditorMetrics, Registry};
+use keyglass_protocol::note::SignedCheckpoint;
+use keyglass_protocol::quantity::{LogHash, LogSize};
+use keyglass_schema::auditor::{AuditorStore, AuditorStoreError, BrokenWrites, Signing};
+use support::{Rig, World, note};
+
+/// One root per size in everything that ever left the auditor.
+fn one_root_per_size(world: &World, rig: &Rig, seen: &mut BTreeMap<u64, LogHash>) {
+    let mut notes = world.source.handed_in();
+    notes.extend(rig.follower.shared().published().map(|published| published.note));
+    for note in notes {
+        let open = SignedCheckpoint::open(&note, &world.log_key()).unwrap();
+        let head = open.checkpoint();
+        let first = *seen.entry(head.size.get()).or_insert(head.root);
+        assert_eq!(first, head.root, "two roots signed for size {}", head.size);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_write_leaves_nothing_signed_and_is_taken_up_again() {
+    let mut seen = BTreeMap::new();
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    let mut size = 1;
+    for write in BrokenWrites::ALL {
+        if matches!(write, BrokenWrites::Latches) {
+            continue;
+        }
+        // Two leaves complete a subtree; a new configuration makes every table take part.
+        let mut values = world.config.values().clone();
+        values.previous_config_sha256 = Some(world.config.hash());
+        values.merge_delay_seconds += 1;
+        world.config = keyglass_protocol::config::ConfigDocument::create(&values).unwrap();
+        world.serve_config(world.config.bytes());
+        for _ in 0..2 {
+            let staged = world.stage(1).await;
+            world.put(&staged);
+        }
+        world.sign();
+        rig.store().break_writes(write).unwrap();
+        let before = rig.watched();
+        for restart in [false, true] {
+            if restart {
+                rig.restart().await;
+            }
+            let stop = rig.round().await.unwrap_err();
+            assert!(matches!(stop, Stop::Store(_)), "{write:?}: {stop}");
+            assert_eq!(rig.watched(), before, "{write:?}");
+            one_root_per_size(&world, &rig, &mut seen);
+        }
+        rig.store().mend_writes().unwrap();
+        size += 2;
+        rig.signs(size).await;
+        one_root_per_size(&world, &rig, &mut seen);
+    }
+    assert!(seen.len() >= 5, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_contradiction_that_cannot_be_stored_still_stops_the_signing() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    rig.store().break_writes(BrokenWrites::Latches).unwrap();
+    world
+        .source
+        .put("/log/pending", note(10, LogSize::new(1), LogHash::new([3; 32])));
+    assert!(matches!(rig.round().await.unwrap_err(), Stop::Store(_)));
+    let now = keyglass_auditor::clock::Clock::now(&*rig.clock);
+    assert!(!rig.follower.shared().standing(now).ready);
+    // The directory takes it back; what was seen was seen.
+    rig.store().mend_writes().unwrap();
+    world.publish(1).await;
+    rig.refuses("latched").await;
+}
+
+#[tokio::test]
+async fn after_a_crash_between_storing_and_signing_the_same_bytes_are_signed() {
+    let mut world = World::new().await;
+    world.publish(2).await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(2).await;
+    // As after a crash right behind the commit: recorded, never shown.
+    let store = rig.store();
+    let (_, id) = store.directories().unwrap().remove(0);
+    let signed = store.signed(id).unwrap().unwrap();
+    rig.clock.advance(10_000);
+    let at = keyglass_auditor::clock::Clock::now(&*rig.clock).seconds();
+    store
+        .sign(
+            id,
+            &Signing {
+                size: signed.size,
+                root: signed.root,
+                note: &signed.note,
+                at,
+            },
+        )
+        .unwrap();
+    rig.restart().await;
+    let watched = rig.watched().unwrap();
+    assert_eq!((watched.size, watched.root, watched.at), (2, signed.root, at));
+}
+
+#[tokio::test]
+async fn an_old_copy_of_the_state_refuses_to_sign() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    let old = tempfile::tempdir().unwrap();
+    copy(rig.dir.path(), old.path());
+    world.publish(1).await;
+    rig.signs(2).await;
+    // The directory shows the checkpoint with the signature that the old copy knows nothing of.
+    world
+        .source
+        .put("/log/pending", world.source.handed_in().pop().unwrap());
+    let registry = Registry::new("keyglass-auditor", "0").unwrap();
+    let metrics = AuditorMetrics::register(&registry)
+        .unwrap()
+        .directory("log.example/1");
+    let parts = Parts {
+        source: world.source.clone(),
+        store: AuditorStore::open(&old.path().join(DATABASE_FILE)).unwrap(),
+        keys: rig.keys.clone(),
+        clock: rig.clock.clone(),
+        metrics,
+        evidence: old.path().join(EVIDENCE_DIR),
+    };
+    let mut restored = Follower::open(rig.pins.clone(), rig.options, parts)
+        .await
+        .unwrap();
+    assert_eq!(
+        restored.round().await.unwrap_err().reason(),
+        "own-state-rolled-back"
+    );
+    world.publish(1).await;
+    assert_eq!(restored.round().await.unwrap_err().reason(), "latched");
+    // The true one is not disturbed.
+    rig.signs(3).await;
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_signs_nothing() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.clock.advance(100_000);
+    rig.signs(1).await;
+    rig.clock.set(support_start() + 60_000);
+    world.publish(1).await;
+    rig.refuses("clock-went-back").await;
+    rig.clock.advance(200_000);
+    rig.signs(2).await;
+}
+
+fn support_start() -> u64 {
+    1_700_000_000_000
+}
+
+#[tokio::test]
+async fn a_cleared_latch_lets_signing_go_on() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    world
+        .source
+        .put("/log/pending", note(10, LogSize::new(1), LogHash::new([3; 32])));
+    rig.refuses("two-roots-at-one-size").await;
+    let store = rig.store();
+    let (_, id) = store.directories().unwrap().remove(0);
+    let now = keyglass_auditor::clock::Clock::now(&*rig.clock);
+    assert_eq!(store.clear_latches(id, "talked to the operator", now).unwrap(), 1);
+    rig.restart().await;
+    world.publish(1).await;
+    rig.signs(2).await;
+    assert_eq!(
+        store.latches(id).unwrap()[0].cleared.as_ref().unwrap().1,
+        "talked to the operator"
+    );
+}
+
+#[tokio::test]
+async fn the_database_refuses_what_must_never_be() {
+    let mut world = World::new().await;
+    world.publish(1).await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(2).await;
+    let store = rig.store();
+    let (_, id) = store.directories().unwrap().remove(0);
+    let signed = store.signed(id).unwrap().unwrap();
+    let good = Signing {
+        size: signed.size,
+        root: signed.root,
+        note: &signed.note,
+        at: signed.at,
+    };
+    let at_zero = keyglass_protocol::quantity::Seconds::new(0);
+    for (signing, reason) in [
+        (
+            Signing {
+                root: LogHash::new([1; 32]),
+                ..good
+            },
+            "signed-other-root",
+        ),
+        (
+            Signing {
+                size: LogSize::new(1),
+                ..good
+            },
+            "signed-larger",
+        ),
+        (
+            Signing {
+                size: LogSize::new(3),
+                ..good
+            },
+            "not-verified",
+        ),
+        (Signing { at: at_zero, ..good }, "clock-went-back"),
+    ] {
+        assert_eq!(store.sign(id, &signing).unwrap_err().reason(), reason);
+    }
+    store.sign(id, &good).unwrap();
+    let key = support::vkey("log.example/1", 66).to_string();
+    let error = store.register("log.example/1", &key).unwrap_err();
+    assert!(matches!(error, AuditorStoreError::OtherLogKey { .. }));
+    assert_eq!(rig.round().await.unwrap(), Outcome::Unchanged);
+}

@@ -1,0 +1,70 @@
+//! Tests only: writes that fail.
+
+use diesel::connection::SimpleConnection as _;
+
+use super::AuditorStore;
+use super::error::AuditorStoreError;
+
+/// A table whose writes fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokenWrites {
+    /// Leaves are not inserted.
+    Leaves,
+    /// Subtree hashes are not inserted.
+    Nodes,
+    /// Configuration documents are not inserted.
+    Configs,
+    /// The verified size does not move.
+    Directories,
+    /// Signed checkpoints are not inserted.
+    Checkpoints,
+    /// Contradictions are not inserted.
+    Latches,
+}
+
+impl BrokenWrites {
+    /// All tables.
+    pub const ALL: [Self; 6] = [
+        Self::Leaves,
+        Self::Nodes,
+        Self::Configs,
+        Self::Directories,
+        Self::Checkpoints,
+        Self::Latches,
+    ];
+
+    fn event(self) -> &'static str {
+        match self {
+            Self::Leaves => "INSERT ON leaves",
+            Self::Nodes => "INSERT ON nodes",
+            Self::Configs => "INSERT ON configs",
+            Self::Directories => "UPDATE ON directories",
+            Self::Checkpoints => "INSERT ON checkpoints",
+            Self::Latches => "INSERT ON latches",
+        }
+    }
+}
+
+impl AuditorStore {
+    /// Makes writes of one table fail from now on.
+    ///
+    /// # Errors
+    /// [`AuditorStoreError`] if the database fails.
+    pub fn break_writes(&self, table: BrokenWrites) -> Result<(), AuditorStoreError> {
+        let sql = format!(
+            "CREATE TRIGGER fault BEFORE {} BEGIN SELECT RAISE(ABORT, 'fault'); END",
+            table.event()
+        );
+        self.write("auditor_break_writes", |conn| Ok(conn.batch_execute(&sql)?))
+    }
+
+    /// Makes all writes work again.
+    ///
+    /// # Errors
+    /// [`AuditorStoreError`] if the database fails.
+    pub fn mend_writes(&self) -> Result<(), AuditorStoreError> {
+        self.write("auditor_mend_writes", |conn| {
+            Ok(conn.batch_execute("DROP TRIGGER IF EXISTS fault")?)
+        })
+    }
+}

@@ -389,6 +389,23 @@ fn a_history_has_no_more_entries_than_versions() {
     assert_eq!(verify(1024), RecordError::BlankValue);
 }
 
+/// The caps hold while decoding, before any rules are known.
+#[test]
+fn decoding_has_its_own_caps() {
+    let many = alice().with(|r| r.devices = (1..=65).map(kit::account::device).collect());
+    let found = AccountRecord::decode(&many.encode());
+    assert_eq!(found, Err(RecordError::TooManyDevices { max: 64, found: 65 }));
+    let large = alice().with(|r| {
+        r.devices = (1..=16).map(kit::account::device).collect();
+        r.devices.iter_mut().for_each(|d| d.opaque = vec![5; 1000]);
+    });
+    let found = large.encode().len();
+    assert_eq!(
+        AccountRecord::decode(&large.encode()),
+        Err(RecordError::TooLong { max: 16_384, found })
+    );
+}
+
 /// What a chain says about the past.
 #[test]
 fn a_chain_knows_the_key_of_every_epoch() {

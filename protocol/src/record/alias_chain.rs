@@ -3,10 +3,10 @@
 use super::account_chain::check_shape;
 use super::{
     AccountChain, AccountRecord, AliasRecord, AliasStep, ChainEntry, RecordError, Rules,
-    check_alias_successor, check_first_alias, check_version,
+    check_alias_successor, check_first_alias,
 };
 use crate::label::{AccountId, Label};
-use crate::quantity::{Epoch, KeyVersion};
+use crate::quantity::Epoch;
 
 /// Looks up the checked history of an account that an alias names.
 pub type Accounts<'f, 'c> = dyn Fn(&AccountId) -> Option<&'c AccountChain> + 'f;
@@ -37,7 +37,10 @@ impl AliasChain {
         let mut records: Vec<(Epoch, AliasRecord)> = Vec::new();
         for entry in entries {
             let value = entry.value.ok_or(RecordError::BlankValue)?;
-            let record = decode(value, alias, entry.version)?;
+            let record = AliasRecord::decode(value)?;
+            if record.alias != *alias {
+                return Err(RecordError::OtherLabel);
+            }
             match (records.last(), pinned) {
                 (Some((_, previous)), _) => {
                     let step = step(entry.epoch, Some(previous), &record, accounts)?;
@@ -73,15 +76,6 @@ impl AliasChain {
     pub fn holder(&self) -> Option<&AccountId> {
         self.newest.holder.as_ref().map(|h| &h.account)
     }
-}
-
-fn decode(value: &[u8], alias: &Label, version: KeyVersion) -> Result<AliasRecord, RecordError> {
-    let record = AliasRecord::decode(value)?;
-    if record.alias != *alias {
-        return Err(RecordError::OtherLabel);
-    }
-    check_version(version, record.version)?;
-    Ok(record)
 }
 
 /// The accounts that a step names, as they were in its epoch.

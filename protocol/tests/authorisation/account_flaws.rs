@@ -832,6 +832,8 @@ fn blanks() -> Vec<Case> {
     );
     pin["pinned"] = hex::encode(one.with(|r| r.extension.clear()).encode()).into();
     pin["entries"][1]["record"] = Value::Null;
+    let mut gap = erased("version 2 was left out", &[None, Some(closed.clone())]);
+    gap["entries"][1]["version"] = json!(3);
     let bad_link = one.then().with(|r| r.signers[0].1 = MALLORY);
     vec![
         (
@@ -901,6 +903,12 @@ fn blanks() -> Vec<Case> {
                 ],
             ),
             Err("record-other-origin"),
+        ),
+        ("account-erased-history-gap", gap, Err("record-version")),
+        (
+            "account-erased-record-version",
+            erased("a closing of another version", &[None, Some(closed.clone())]),
+            Err("record-version"),
         ),
         ("account-erased-not-the-pin", pin, Err("history-not-the-pin")),
     ]

@@ -26,9 +26,12 @@ pub struct Case {
     pub evidence: Evidence,
 }
 
+/// Name, finding, reason, and how the file is made.
+type Row = (&'static str, &'static str, &'static str, fn() -> Evidence);
+
 /// All cases: first one per kind that is proven, then files that show nothing.
 pub fn all() -> Vec<Case> {
-    let cases: &[(&str, &str, &str, fn() -> Evidence)] = &[
+    let cases: &[Row] = &[
         ("fork", "proven", "two-roots-at-one-size", || {
             fork(LogHash::new([9; 32]))
         }),

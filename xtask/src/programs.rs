@@ -2,6 +2,7 @@
 //! the point.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -45,9 +46,25 @@ pub(crate) fn long(options: &Long) -> Result<()> {
     run(&["--bin", &format!("long-{name}")], &options.arguments)
 }
 
-/// Runs `testkit/src/bin/bench.rs`.
+/// Runs `testkit/src/bin/bench.rs` beside `testkit/akd-baseline`.
 pub(crate) fn bench(options: &Bench) -> Result<()> {
-    run(&["--release", "--bin", "bench"], &options.arguments)
+    let baseline = build_baseline()?;
+    let mut arguments = vec!["--baseline".to_owned(), baseline.display().to_string()];
+    arguments.extend_from_slice(&options.arguments);
+    run(&["--release", "--bin", "bench"], &arguments)
+}
+
+/// Builds plain akd in a workspace of its own, so that its default features stay there.
+fn build_baseline() -> Result<PathBuf> {
+    let target = root()?.join("target").join("akd-baseline");
+    let status = Command::new(cargo())
+        .current_dir(root()?.join("testkit").join("akd-baseline"))
+        .args(["build", "--locked", "--release", "--target-dir"])
+        .arg(&target)
+        .status()
+        .context("starting cargo")?;
+    ensure!(status.success(), "plain akd does not build");
+    Ok(target.join("release").join("akd-baseline"))
 }
 
 fn long_names() -> Result<Vec<String>> {

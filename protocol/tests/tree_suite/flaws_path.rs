@@ -69,6 +69,12 @@ fn membership() -> Vec<Flaw> {
         };
         *child = inner(label, left, right);
     });
+    let own_parent = edited(&|node| {
+        let children = node.children();
+        let child = if side { &mut children.1 } else { &mut children.0 };
+        let sibling = Node::Leaf(flip(&leaf, 255), AzksValue([5; 32]));
+        *child = inner(leaf, child.clone(), sibling);
+    });
     let swapped = edited(&|node| {
         let children = node.children();
         core::mem::swap(&mut children.0, &mut children.1);
@@ -87,6 +93,13 @@ fn membership() -> Vec<Flaw> {
             "a parent whose label is no prefix of the leaf's",
             not_prefix,
         ),
+        flaw(
+            "path",
+            "parent-not-prefix",
+            "a parent with the label of the leaf",
+            own_parent,
+        )
+        .named("parent-is-leaf"),
         flaw(
             "path",
             "direction-mismatch",

@@ -155,6 +155,7 @@ const AKD_ACCEPTS: &[&str] = &[
     "path/empty-child-value",
     "path/empty-path",
     "path/label-not-minimal",
+    "path/parent-is-leaf",
     "path/parent-not-prefix",
     "path/path-not-at-root",
     "path/sibling-not-below-parent",

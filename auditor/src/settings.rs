@@ -14,6 +14,9 @@ pub const ENV_PREFIX: &str = "KEYGLASS_";
 /// Names the TOML file in the environment.
 pub const ENV_CONFIG: &str = "KEYGLASS_CONFIG";
 
+/// akd tells about every tree that it builds, which is one per epoch.
+const DEFAULT_FILTER: &str = "info,akd=warn,actix_server=warn";
+
 /// Settings of an auditor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -133,7 +136,7 @@ pub struct Layer {
     /// Format of log lines, plain or json [default: plain].
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
-    /// Filter of log lines, such as info or warn,keyglass_auditor=debug [default: info].
+    /// Filter of log lines, such as warn,keyglass_auditor=debug [default: info, of akd and actix warnings only].
     #[arg(long, value_name = "FILTER")]
     pub log_filter: Option<String>,
     /// Directories to follow beside `directory`; in the file only.
@@ -279,7 +282,7 @@ impl Layer {
             refresh_interval: Duration::from_secs(self.refresh_interval_seconds.unwrap_or(60)),
             second_opinion_max_bytes: self.second_opinion_max_bytes.unwrap_or(16 << 20),
             log_format: format,
-            log_filter: self.log_filter.unwrap_or_else(|| "info".to_owned()),
+            log_filter: self.log_filter.unwrap_or_else(|| DEFAULT_FILTER.to_owned()),
             directories,
         })
     }

@@ -221,7 +221,7 @@ pub(crate) fn ask<T>(
 /// Keeps the refused answers, writes evidence where there is some, and explains.
 fn refuse(memory: &Memory, session: &Session<'_>, trouble: Trouble) -> Failure {
     let refusal = match trouble {
-        Trouble::Failed(failure) => return *failure,
+        Trouble::Failed(failure) => return failure,
         Trouble::Refused(refusal) => refusal,
     };
     let mut failure = advice::explain(&refusal);

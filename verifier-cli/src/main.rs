@@ -10,6 +10,8 @@ mod desk;
 mod exit;
 mod http;
 mod label;
+#[cfg(test)]
+mod live_tests;
 mod log_reader;
 mod output;
 mod own;

@@ -121,6 +121,7 @@ fn print_report(report: &Report, style: Style) -> io::Result<()> {
     let color = style.color && io::stdout().is_terminal();
     let hue = if report.exit == Exit::Verified { "32" } else { "33" };
     writeln!(out, "{}", paint(&report.headline, hue, color))?;
+    out.write_all(report.above.as_bytes())?;
     write_lines(&mut out, report.lines.iter().map(|(n, v)| (*n, v.as_str())))?;
     out.write_all(report.body.as_bytes())?;
     out.flush()?;

@@ -99,3 +99,135 @@ fn refuse(reason: &'static str, why: &str) -> Failure {
         .meaning("the directory is broken, or does not mean to publish what you sent")
         .next("the change is kept; try again, and do not rely on it until keyglass identity show says that it is in the log")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use keyglass_protocol::message::B64;
+    use keyglass_protocol::note::Origin;
+    use keyglass_protocol::quantity::ConfigHash;
+    use keyglass_testkit::world::{Person, World};
+
+    use super::*;
+
+    const NONCE: [u8; 32] = [5; 32];
+
+    /// A receipt for the first version of an account, changed before it is signed, and the answer that carries it.
+    fn promise(world: &World, change: impl FnOnce(&mut Receipt)) -> (Label, KeptReceipt) {
+        let carol = Person::new("carol", 5);
+        let label = carol.label();
+        let vrf_proof = world.vrf_proof(&label, 1);
+        let trust = world.trust();
+        let version = KeyVersion::FIRST;
+        let leaf = tree::verify_vrf(
+            trust.vrf(),
+            label.as_bytes(),
+            Freshness::Fresh,
+            version,
+            &vrf_proof,
+        )
+        .unwrap();
+        let mut receipt = Receipt {
+            origin: trust.document().values().origin.clone(),
+            config: trust.document().hash(),
+            leaf_label: leaf,
+            commitment: tree::commitment(carol.newest.bytes(), &Nonce::new(NONCE)),
+            accepted: world.now,
+            deadline: world.now.plus(60_000),
+        };
+        change(&mut receipt);
+        let signed = receipt
+            .sign(&world.keys.receipt_name(), &world.keys.receipt)
+            .unwrap();
+        let kept = KeptReceipt {
+            id: receipt.id().to_string(),
+            label: label.as_str().to_owned(),
+            version: 1,
+            receipt: String::from_utf8(signed.note().to_bytes()).unwrap(),
+            vrf_proof: B64(vrf_proof),
+            nonce: B64(NONCE.to_vec()),
+            record: B64(carol.newest.bytes().to_vec()),
+            kept_in: None,
+        };
+        (label, kept)
+    }
+
+    fn judge(world: &World, (label, kept): &(Label, KeptReceipt)) -> Result<Receipt, &'static str> {
+        check(&world.trust(), label, KeyVersion::FIRST, kept, world.now).map_err(|f| f.reason)
+    }
+
+    #[test]
+    fn a_promise_about_our_record_is_taken() {
+        let world = World::new(1);
+        let receipt = judge(&world, &promise(&world, |_| {})).unwrap();
+        assert_eq!(receipt.deadline, world.now.plus(60_000));
+        // A byte-identical repeat gets the first receipt, which may be old.
+        assert!(
+            judge(
+                &world,
+                &promise(&world, |r| r.accepted = Millis::new(r.accepted.get() - 60_000))
+            )
+            .is_err()
+        );
+        let earlier = |r: &mut Receipt| {
+            r.accepted = Millis::new(r.accepted.get() - 600_000);
+            r.deadline = r.accepted.plus(60_000);
+        };
+        assert!(judge(&world, &promise(&world, earlier)).is_ok());
+    }
+
+    #[test]
+    fn every_signed_promise_about_something_else_is_worthless() {
+        let world = World::new(1);
+        let refused = |change: fn(&mut Receipt)| judge(&world, &promise(&world, change)).unwrap_err();
+        assert_eq!(
+            refused(|r| r.origin = Origin::new("keys.example").unwrap()),
+            "receipt-other-origin"
+        );
+        assert_eq!(
+            refused(|r| r.config = ConfigHash::new([1; 32])),
+            "receipt-other-configuration"
+        );
+        assert_eq!(
+            refused(|r| r.leaf_label = Default::default()),
+            "receipt-other-leaf"
+        );
+        assert_eq!(
+            refused(|r| r.commitment = Default::default()),
+            "receipt-commitment"
+        );
+        assert_eq!(refused(|r| r.deadline = r.deadline.plus(1)), "receipt-deadline");
+        assert_eq!(
+            refused(|r| {
+                r.accepted = r.accepted.plus(61_000);
+                r.deadline = r.accepted;
+            }),
+            "clock-skew"
+        );
+    }
+
+    #[test]
+    fn everything_beside_the_receipt_is_checked_against_it() {
+        let world = World::new(1);
+        let refused = |change: fn(&mut KeptReceipt)| {
+            let (label, mut kept) = promise(&world, |_| {});
+            change(&mut kept);
+            judge(&world, &(label, kept)).unwrap_err()
+        };
+        assert_eq!(
+            refused(|k| k.label = "account:alice".into()),
+            "receipt-other-label"
+        );
+        assert_eq!(refused(|k| k.version = 2), "receipt-other-version");
+        assert_eq!(refused(|k| k.id = "00".repeat(32)), "receipt-other-id");
+        assert_eq!(refused(|k| k.nonce = B64(vec![6; 32])), "receipt-commitment");
+        assert_eq!(refused(|k| k.nonce = B64(vec![5; 31])), "wrong-length");
+        assert_eq!(
+            refused(|k| k.record = B64(b"another".to_vec())),
+            "receipt-commitment"
+        );
+        let other = World::new(2);
+        let foreign = judge(&world, &promise(&other, |_| {})).unwrap_err();
+        assert!(foreign.starts_with("signature"), "{foreign}");
+    }
+}

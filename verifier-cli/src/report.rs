@@ -1,5 +1,6 @@
 //! What a command has to say when it did what it was asked: most important line first.
 
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -19,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) headline: String,
     /// Name and value of what is worth knowing, in order of importance.
     pub(crate) lines: Vec<(&'static str, String)>,
+    /// Printed as it is, above the lines.
+    pub(crate) above: String,
     /// Printed as it is, below the lines.
     pub(crate) body: String,
     /// What was checked, one sentence each.
@@ -38,6 +41,7 @@ impl Report {
             audited: false,
             headline: headline.into(),
             lines: Vec::new(),
+            above: String::new(),
             body: String::new(),
             checked: Vec::new(),
             notes: Vec::new(),
@@ -96,8 +100,14 @@ impl Report {
 }
 
 /// Why a command could not say what it was asked: what was checked, what failed, what it can mean, what to do.
+///
+/// Boxed, because nearly every function can return one.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Explanation>);
+
+/// The parts of a [`Failure`].
+#[derive(Debug)]
+pub(crate) struct Explanation {
     /// The verdict.
     pub(crate) exit: Exit,
     /// Stable kebab-case name of the broken rule.
@@ -116,10 +126,24 @@ pub(crate) struct Failure {
     pub(crate) json: Map<String, Value>,
 }
 
+impl Deref for Failure {
+    type Target = Explanation;
+
+    fn deref(&self) -> &Explanation {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut Explanation {
+        &mut self.0
+    }
+}
+
 impl Failure {
     /// A failure that is explained by its one sentence and what to do next.
     pub(crate) fn new(exit: Exit, reason: &'static str, failed: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Explanation {
             exit,
             reason,
             checked: String::new(),
@@ -128,7 +152,7 @@ impl Failure {
             next: String::new(),
             saved: None,
             json: Map::new(),
-        }
+        }))
     }
 
     /// The command line or a setting is wrong.

@@ -28,7 +28,7 @@ pub(crate) enum Known {
     /// An account, live or not.
     Account(AuthorisedAccount),
     /// An alias and the account it points to.
-    Alias(AuthorisedAlias, AuthorisedAccount),
+    Alias(AuthorisedAlias, Box<AuthorisedAccount>),
     /// An alias that points nowhere.
     Released(AuthorisedAlias),
 }
@@ -37,7 +37,8 @@ impl Known {
     /// The account, if the label leads to one.
     pub(crate) fn account(&self) -> Option<&AuthorisedAccount> {
         match self {
-            Self::Account(account) | Self::Alias(_, account) => Some(account),
+            Self::Account(account) => Some(account),
+            Self::Alias(_, account) => Some(account),
             Self::Absent | Self::Released(_) => None,
         }
     }
@@ -126,7 +127,7 @@ impl Resolver<'_, '_> {
                     .remove(&account.record().account)
                     .ok_or(Refusal::HistoryMissing)?;
                 held.matches(&account)?;
-                Ok(Known::Alias(authorised, held))
+                Ok(Known::Alias(authorised, Box::new(held)))
             }
             Found::Released(alias) => Ok(Known::Released(self.alias(label, &alias, (&epoch, &answer))?.0)),
         }

@@ -20,12 +20,12 @@ pub(crate) enum Trouble {
     /// It breaks a rule.
     Refused(Box<Refusal>),
     /// There is no answer to judge, or the reason is not about one.
-    Failed(Box<Failure>),
+    Failed(Failure),
 }
 
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
-        Self::Failed(Box::new(failure))
+        Self::Failed(failure)
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, args: &args::History) -> Outcome {
         }
     };
     let mut report = vouched.describe(desk.memory.directory()?, report);
-    report.body = lines;
+    report.above = lines;
     Ok(report.json("versions", versions))
 }
 

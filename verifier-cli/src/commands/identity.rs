@@ -166,7 +166,7 @@ fn publish(context: &Context, args: &args::Publish) -> Outcome {
         .open(&desk.memory.home, Purpose::Signing)?
         .signing_key();
     let record = body.sign(&[(Role::Identity, &key)]).map_err(|e| unsignable(&e))?;
-    send(&mut desk, &id, own, &record, "published", !args.no_wait)
+    send(&mut desk, &id, own, &record, "is published", !args.no_wait)
 }
 
 fn rotate(context: &Context, args: &args::Publish) -> Outcome {

@@ -84,37 +84,20 @@ pub(super) fn pin(
 /// The verdict on a label: a key, or why there is none to trust.
 pub(super) fn describe(label: &Label, known: &Known) -> Report {
     let shown = label::show(label);
-    let report = match known {
-        Known::Absent => Report::new(
-            "proven-absent",
-            format!("NO KEY: {shown} does not exist (proven)"),
-        )
-        .exit(Exit::Unverifiable)
-        .note("send nothing unencrypted because of this: check the spelling, or ask the person"),
-        Known::Released(_) => Report::new(
-            "released",
-            format!("NO KEY: {shown} was released; nobody holds it"),
-        )
-        .exit(Exit::Unverifiable),
-        Known::Account(account) | Known::Alias(_, account) => match account.chain().state() {
+    let none = |reason, why: &str| Report::new(reason, format!("NO KEY: {why}")).exit(Exit::Unverifiable);
+    let report = match (known, known.account()) {
+        (Known::Released(_), _) => none("released", &format!("{shown} was released; nobody holds it")),
+        (_, Some(account)) => match account.chain().state() {
             AccountState::Live => {
                 let identity = account.newest().identity;
-                let report = Report::new(
-                    "authorised",
-                    format!("VERIFIED: {shown} has the identity key {identity}"),
-                );
-                words::account(report, account)
+                let headline = format!("VERIFIED: {shown} has the identity key {identity}");
+                words::account(Report::new("authorised", headline), account)
             }
-            AccountState::Closed => {
-                Report::new("closed", format!("NO KEY: the account of {shown} is closed"))
-                    .exit(Exit::Unverifiable)
-            }
-            AccountState::Erased => Report::new(
-                "erased",
-                format!("NO KEY: the account of {shown} is closed and erased"),
-            )
-            .exit(Exit::Unverifiable),
+            AccountState::Closed => none("closed", &format!("the account of {shown} is closed")),
+            AccountState::Erased => none("erased", &format!("the account of {shown} is closed and erased")),
         },
+        (_, None) => none("proven-absent", &format!("{shown} does not exist (proven)"))
+            .note("send nothing unencrypted because of this: check the spelling, or ask the person"),
     };
     let report = match known.alias() {
         Some(alias) => {

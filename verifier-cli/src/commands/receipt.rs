@@ -196,7 +196,7 @@ fn summary(
     };
     let mut report = Report::new(reason, headline).exit(exit).json("receipts", list);
     report = vouched.describe(desk.memory.directory()?, report);
-    report.body = body;
+    report.above = body;
     Ok(report)
 }
 

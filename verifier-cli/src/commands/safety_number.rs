@@ -143,7 +143,7 @@ fn between(mine: &AccountRecord, yours: &AccountRecord, name: &str) -> Outcome {
     let mut report = report
         .json("device_line", line.to_string())
         .json("own_account", mine.label().as_str());
-    report.body.push_str(&format!("\n    {line}\n\n"));
+    report.above.push_str(&format!("    {line}\n"));
     Ok(report.json("account", yours.label().as_str()).note(
         "read it to each other on a call where you know the voice, or compare it face to face; every digit counts",
     ))
@@ -158,7 +158,7 @@ fn show(number: &SafetyNumber, who: String) -> Report {
         .filter_map(|c| std::str::from_utf8(c).ok())
         .collect();
     let mut report = Report::new("safety-number", format!("safety number of {who}"));
-    report.body = groups
+    report.above = groups
         .chunks(3)
         .map(|line| format!("    {}\n", line.join(" ")))
         .collect();

@@ -172,7 +172,7 @@ fn first_trust(
     let rest: Vec<_> = documents.collect();
     let verified = verify_first(http, &mut source, trust, rest);
     verified.map_err(|trouble| match trouble {
-        Trouble::Failed(failure) => *failure,
+        Trouble::Failed(failure) => failure,
         Trouble::Refused(refusal) => crate::advice::explain(&refusal),
     })
 }

@@ -192,3 +192,51 @@ fn pins_of_different_logs_do_not_go_together() {
     );
     assert_eq!(new(&ours, Some(&format!("log {ours}\nquorum none\n"))), Ok(()));
 }
+
+#[test]
+fn what_is_allowed_without_an_auditor_is_nothing_else() {
+    let case = honest();
+    let later = case.now.plus(3_601_000);
+    let stale = SignedEpoch::of_answer(&case.answer)
+        .unwrap()
+        .verify(&case.trust, later)
+        .unwrap();
+    assert!(stale.standing().needs_auditor());
+    assert!(!stale.standing().audited());
+    assert_eq!(stale.standing().check(true).unwrap_err().reason(), "quorum-stale");
+}
+
+#[test]
+fn a_history_must_end_at_the_record_that_was_shown() {
+    let alice = honest();
+    let bob = cases()
+        .into_iter()
+        .find(|c| c.name == "honest_account_bob")
+        .unwrap();
+    let epoch = SignedEpoch::of_answer(&bob.answer)
+        .unwrap()
+        .verify(&bob.trust, bob.now)
+        .unwrap();
+    let history = verify::history(&epoch, &bob.trust, &bob.label, KeyVersion::FIRST, &bob.answer).unwrap();
+    let authorised = verify::authorise_account(&bob.trust, &history, Pinned::Nothing).unwrap();
+    let Found::Account(shown) = check(&alice).unwrap() else {
+        panic!("alice is an account")
+    };
+    assert_eq!(
+        authorised.matches(&shown).unwrap_err().reason(),
+        "history-ends-elsewhere"
+    );
+}
+
+#[test]
+fn nothing_is_read_beyond_its_cap() {
+    use keyglass_protocol::error::FormatError;
+    use keyglass_protocol::message::{MAX_ANSWER_BYTES, PutRequest, from_json};
+    let long = vec![b' '; MAX_ANSWER_BYTES + 1];
+    let too_long = FormatError::TooLong {
+        max: MAX_ANSWER_BYTES,
+        found: long.len(),
+    };
+    assert_eq!(from_json::<PutRequest>(&long).unwrap_err(), too_long);
+    assert_eq!(PutRequest::from_protobuf(&long).unwrap_err(), too_long);
+}

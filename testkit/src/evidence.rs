@@ -1,12 +1,13 @@
 //! One evidence file of every kind, made by worlds whose operator broke that rule.
 
 use akd::proto::specs::types::SingleAppendOnlyProof;
+use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::evidence::{
     BadAppend, BadLeaf, BadRecord, BrokenReceipt, Claim, EpochWithProof, Evidence, Fork, Freeze, ProvenLeaf,
     SCHEMA,
 };
 use keyglass_protocol::message::B64;
-use keyglass_protocol::note::Note;
+use keyglass_protocol::note::{Note, Origin};
 use keyglass_protocol::quantity::{Commitment, Epoch, LeafLabel, LogHash, LogSize};
 use keyglass_protocol::receipt::Receipt;
 use keyglass_protocol::record::{AccountKind, Role};
@@ -70,6 +71,33 @@ pub fn all() -> Vec<Case> {
             "signature-bad",
             fork_by_a_stranger,
         ),
+        (
+            "fork_of_two_sizes",
+            "refused",
+            "no-contradiction",
+            fork_of_two_sizes,
+        ),
+        (
+            "fork_of_leaves_at_two_places",
+            "refused",
+            "no-contradiction",
+            || fork_of_leaves_at(2, 3, None),
+        ),
+        ("fork_of_one_leaf", "refused", "no-contradiction", || {
+            fork_of_leaves_at(2, 2, None)
+        }),
+        (
+            "fork_of_leaves_first_unproven",
+            "refused",
+            "leaf-not-included",
+            || fork_of_leaves_at(2, 2, Some(0)),
+        ),
+        (
+            "fork_of_leaves_second_unproven",
+            "refused",
+            "leaf-not-included",
+            || fork_of_leaves_at(2, 2, Some(1)),
+        ),
         ("append_in_order", "refused", "no-contradiction", || {
             bad_append(false)
         }),
@@ -78,6 +106,36 @@ pub fn all() -> Vec<Case> {
             "refused",
             "other-audit-proof",
             other_audit_proof,
+        ),
+        (
+            "append_with_an_altered_proof",
+            "refused",
+            "other-audit-proof",
+            altered_audit_proof,
+        ),
+        ("bad_leaf_config", "proven", "config-vrf-key-changed", || {
+            config_leaves(ConfigFlaw::None)
+        }),
+        (
+            "leaf_config_older_is_another",
+            "refused",
+            "other-configuration",
+            || config_leaves(ConfigFlaw::Older),
+        ),
+        (
+            "leaf_config_newer_is_another",
+            "refused",
+            "other-configuration",
+            || config_leaves(ConfigFlaw::Newer),
+        ),
+        ("leaf_config_unchanged", "refused", "no-contradiction", || {
+            config_leaves(ConfigFlaw::Unchanged)
+        }),
+        (
+            "leaves_not_neighbours",
+            "refused",
+            "no-contradiction",
+            leaves_apart,
         ),
         ("leaf_in_order", "refused", "no-contradiction", || {
             bad_leaf(|_| {})
@@ -91,7 +149,49 @@ pub fn all() -> Vec<Case> {
         ("receipt_before_its_deadline", "refused", "epochs-missing", || {
             broken_receipt(Late::NotYet)
         }),
+        ("receipt_with_a_later_start", "refused", "epochs-missing", || {
+            broken_receipt(Late::LateStart)
+        }),
+        (
+            "receipt_with_another_audit_proof",
+            "refused",
+            "other-audit-proof",
+            || broken_receipt(Late::OtherProof),
+        ),
+        ("receipt_short_of_the_head", "refused", "epochs-missing", || {
+            broken_receipt(Late::Short)
+        }),
+        (
+            "receipt_of_another_configuration",
+            "refused",
+            "other-configuration",
+            || broken_receipt(Late::OtherConfig),
+        ),
+        (
+            "receipt_of_another_origin",
+            "refused",
+            "other-configuration",
+            || broken_receipt(Late::OtherOrigin),
+        ),
+        (
+            "receipt_config_never_named",
+            "refused",
+            "other-configuration",
+            || broken_receipt(Late::Unnamed),
+        ),
         ("freeze_in_order", "refused", "no-contradiction", || freeze(false)),
+        (
+            "freeze_the_wrong_way_round",
+            "refused",
+            "no-contradiction",
+            freeze_swapped,
+        ),
+        (
+            "freeze_of_another_configuration",
+            "refused",
+            "other-configuration",
+            freeze_other_config,
+        ),
     ];
     cases
         .iter()
@@ -171,6 +271,30 @@ fn fork_of_leaves() -> Evidence {
     file(&w, Claim::Fork(Fork::Leaves { leaves }))
 }
 
+/// Two heads of different sizes, as every growing log has them.
+fn fork_of_two_sizes() -> Evidence {
+    let w = world();
+    let checkpoints = [
+        text(&w.checkpoint(LogSize::new(3))),
+        text(&w.checkpoint(w.size())),
+    ];
+    file(&w, Claim::Fork(Fork::Checkpoints { checkpoints }))
+}
+
+/// True leaves of one log; `unproven` names one whose bytes are altered.
+fn fork_of_leaves_at(first: u64, second: u64, unproven: Option<usize>) -> Evidence {
+    let w = world();
+    let leaf = |at| ProvenLeaf {
+        checkpoint: text(&w.checkpoint(w.size())),
+        epoch: w.epoch_proof(Epoch::new(at), w.size()),
+    };
+    let mut leaves = Box::new([leaf(first), leaf(second)]);
+    if let Some(i) = unproven {
+        leaves[i].epoch.leaf.0[20] ^= 1;
+    }
+    file(&w, Claim::Fork(Fork::Leaves { leaves }))
+}
+
 fn append_claim(w: &World) -> Evidence {
     let at = w.epoch();
     let items = BadAppend {
@@ -209,6 +333,77 @@ fn other_audit_proof() -> Evidence {
         items.audit_proof.0.push(0);
     }
     evidence
+}
+
+fn altered_audit_proof() -> Evidence {
+    let mut evidence = append_claim(&world());
+    if let Claim::BadAppend(items) = &mut evidence.claim {
+        items.audit_proof.0[40] ^= 1;
+    }
+    evidence
+}
+
+/// Which part of an accusation about configurations is not true.
+#[derive(Clone, Copy, PartialEq)]
+enum ConfigFlaw {
+    None,
+    Older,
+    Newer,
+    Unchanged,
+}
+
+/// The last leaf names a configuration with another VRF key.
+fn config_leaves(flaw: ConfigFlaw) -> Evidence {
+    let mut w = world();
+    let old = w.config.clone();
+    let mut values = old.values().clone();
+    values.previous_config_sha256 = Some(old.hash());
+    values.vrf_public_key = *World::new(3).trust().vrf().as_bytes();
+    let mut new = ConfigDocument::create(&values).unwrap();
+    if flaw == ConfigFlaw::Unchanged {
+        new = old.clone();
+    }
+    let at = w.epoch();
+    let mut leaf = *w.leaf(at);
+    leaf.config = new.hash();
+    w.replace_leaf(at, leaf);
+    let stranger = World::new(3).config.bytes().to_vec();
+    let mut configs = vec![B64(old.bytes().to_vec()), B64(new.bytes().to_vec())];
+    match flaw {
+        ConfigFlaw::Older => configs[0] = B64(stranger),
+        ConfigFlaw::Newer => configs[1] = B64(stranger),
+        ConfigFlaw::None | ConfigFlaw::Unchanged => {}
+    }
+    let leaves = vec![
+        w.epoch_proof(Epoch::new(at.get() - 1), w.size()),
+        w.epoch_proof(at, w.size()),
+    ];
+    let checkpoint = text(&w.checkpoint(w.size()));
+    file(
+        &w,
+        Claim::BadLeaf(BadLeaf {
+            checkpoint,
+            leaves,
+            configs,
+        }),
+    )
+}
+
+fn leaves_apart() -> Evidence {
+    let w = world();
+    let leaves = vec![
+        w.epoch_proof(Epoch::new(1), w.size()),
+        w.epoch_proof(Epoch::new(3), w.size()),
+    ];
+    let checkpoint = text(&w.checkpoint(w.size()));
+    file(
+        &w,
+        Claim::BadLeaf(BadLeaf {
+            checkpoint,
+            leaves,
+            configs: Vec::new(),
+        }),
+    )
 }
 
 fn bad_leaf(edit: impl FnOnce(&mut keyglass_protocol::epoch::Leaf)) -> Evidence {
@@ -290,11 +485,26 @@ enum Late {
     Gap,
     /// The deadline has not passed.
     NotYet,
+    /// The file starts at a leaf that is later than the acceptance.
+    LateStart,
+    /// An audit proof is not the one that its leaf states.
+    OtherProof,
+    /// The heartbeat is late, but the file ends before the head.
+    Short,
+    /// The receipt names another configuration.
+    OtherConfig,
+    /// The receipt is another directory's.
+    OtherOrigin,
+    /// No leaf in the file names the configuration.
+    Unnamed,
 }
 
 fn broken_receipt(late: Late) -> Evidence {
     let mut w = world();
     let accepted = w.now.plus(500);
+    if late == Late::Unnamed {
+        rename_config(&mut w);
+    }
     let mut receipt = Receipt {
         origin: w.config.values().origin.clone(),
         config: w.config.hash(),
@@ -310,7 +520,12 @@ fn broken_receipt(late: Late) -> Evidence {
         receipt.commitment = Commitment::try_from(proof.inserted[0].value()).unwrap();
     }
     match late {
-        Late::Heartbeat => w.now = receipt.deadline.plus(661_000),
+        Late::OtherConfig => receipt.config = World::new(3).config.hash(),
+        Late::OtherOrigin => receipt.origin = Origin::new("other.test/log").unwrap(),
+        _ => {}
+    }
+    match late {
+        Late::Heartbeat | Late::Short => w.now = receipt.deadline.plus(661_000),
         Late::NotYet => {}
         _ => {
             w.now = receipt.deadline;
@@ -323,14 +538,21 @@ fn broken_receipt(late: Late) -> Evidence {
             audit_proof: B64(w.audit_proof(Epoch::new(e)).to_vec()),
         })
         .collect();
-    if late == Late::Gap {
-        epochs.remove(0);
+    let mut before = w.epoch_proof(Epoch::new(3), w.size());
+    match late {
+        Late::Gap | Late::Short => drop(epochs.remove(0)),
+        Late::LateStart => {
+            epochs.remove(0);
+            before = w.epoch_proof(Epoch::new(4), w.size());
+        }
+        Late::OtherProof => epochs[0].audit_proof.0[40] ^= 1,
+        _ => {}
     }
     let signed = receipt.sign(&w.keys.receipt_name(), &w.keys.receipt).unwrap();
     let items = BrokenReceipt {
         receipt: text(signed.note()),
         checkpoint: text(&w.checkpoint(w.size())),
-        before: w.epoch_proof(Epoch::new(3), w.size()),
+        before,
         epochs,
     };
     file(&w, Claim::BrokenReceipt(items))
@@ -355,4 +577,37 @@ fn freeze(bad: bool) -> Evidence {
             epoch,
         }),
     )
+}
+
+/// All leaves name another configuration than the one that the file holds.
+fn rename_config(w: &mut World) {
+    let ours = w.config.clone();
+    w.config = World::new(3).config;
+    for at in 0..w.size().get() {
+        let mut leaf = *w.leaf(Epoch::new(at));
+        leaf.config = w.config.hash();
+        w.replace_leaf(Epoch::new(at), leaf);
+    }
+    w.named = Some(w.config.hash());
+    w.config = ours;
+}
+
+/// Heartbeats in order, and the file calls the larger head the smaller.
+fn freeze_swapped() -> Evidence {
+    let mut evidence = freeze(false);
+    if let Claim::Freeze(items) = &mut evidence.claim {
+        std::mem::swap(&mut items.smaller, &mut items.larger);
+        let w = world();
+        let size = LogSize::new(w.size().get() - 1);
+        items.epoch = w.epoch_proof(size.last_epoch().unwrap(), size);
+    }
+    evidence
+}
+
+fn freeze_other_config() -> Evidence {
+    let mut evidence = freeze(true);
+    let mut values = world().config.values().clone();
+    values.merge_delay_seconds += 1;
+    evidence.config = B64(ConfigDocument::create(&values).unwrap().bytes().to_vec());
+    evidence
 }

@@ -198,6 +198,20 @@ pub(super) const LIES: &[Row] = &[
         s.seen.size = s.world.size();
         s.world.lookup(&s.alice.label(), Some(1), None)
     }),
+    (
+        "cosignature-from-the-future",
+        "clock-skew",
+        "account:alice",
+        |s| {
+            let (key, time) = (s.world.keys.auditor.clone(), s.world.now.plus(61_000).seconds());
+            s.replace_line(AUDITOR, |text| cosign(AUDITOR, &key, text, time))
+        },
+    ),
+    ("heartbeat-from-the-future", "clock-skew", "account:alice", |s| {
+        let (key, name) = (s.world.keys.heartbeat.clone(), s.world.keys.heartbeat_name());
+        let time = s.world.now.plus(61_000).seconds();
+        s.replace_line(&name.clone(), |text| cosign(&name, &key, text, time))
+    }),
     ("leaf-from-the-future", "clock-skew", "account:alice", |s| {
         let last = s.world.epoch();
         let mut leaf = *s.world.leaf(last);

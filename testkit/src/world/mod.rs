@@ -17,7 +17,7 @@ use keyglass_protocol::epoch::{Leaf, TimeBounds, Trust};
 use keyglass_protocol::label::Label;
 use keyglass_protocol::log::{self, SubtreeHashes};
 use keyglass_protocol::note::{Checkpoint, Note, Origin, Policy, cosign, sign_note};
-use keyglass_protocol::quantity::{AuditHash, Epoch, LogHash, LogSize, Millis, RootHash};
+use keyglass_protocol::quantity::{AuditHash, ConfigHash, Epoch, LogHash, LogSize, Millis, RootHash};
 use keyglass_protocol::record::Limits;
 use protobuf::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -41,6 +41,8 @@ pub struct World {
     pub keys: OperatorKeys,
     /// The configuration document in force.
     pub config: ConfigDocument,
+    /// Hash that new leaves name instead of the document's.
+    pub named: Option<ConfigHash>,
     /// Time of the next leaf, and of the signatures on the newest checkpoint.
     pub now: Millis,
     tree: Tree,
@@ -67,6 +69,7 @@ impl World {
             runtime,
             keys,
             config,
+            named: None,
             now: FIRST_TIME,
             tree,
             storage,
@@ -110,7 +113,7 @@ impl World {
             time: self.now,
             previous_root: before,
             root,
-            config: self.config.hash(),
+            config: self.named.unwrap_or_else(|| self.config.hash()),
             inserted,
             audit_hash,
             audit_length: audit.len() as u64,

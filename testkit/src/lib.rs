@@ -10,6 +10,9 @@
 
 pub mod client;
 pub mod evidence;
+pub mod http;
+pub mod kill;
 pub mod lies;
+pub mod process;
 pub mod vectors;
 pub mod world;

@@ -1,0 +1,97 @@
+//! The real server, which can be told to stand still for ever at a step of publishing, so that a test can kill it
+//! exactly there. It ends when its stdin ends, so it never outlives the test that started it.
+
+use std::io::{Read as _, Write as _};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use keyglass_monitoring::init_logging;
+use keyglass_server::bootstrap;
+use keyglass_server::clock::SystemClock;
+use keyglass_server::keys::SystemRandom;
+use keyglass_server::publisher::{Step, Steps};
+use keyglass_server::server;
+use keyglass_server::settings::{Layer, Settings};
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    layer: Layer,
+    /// Stand still when this step is reached for the n-th time, such as leaf-staged:2
+    #[arg(long, value_name = "STEP:N")]
+    stop_at: Option<StopAt>,
+}
+
+#[derive(Clone, Copy)]
+struct StopAt {
+    step: Step,
+    occurrence: u32,
+}
+
+impl FromStr for StopAt {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, occurrence) = text.split_once(':').context("write STEP:N")?;
+        let step = Step::ALL.into_iter().find(|step| step.name() == name);
+        let Some(step) = step else {
+            bail!("no step {name:?}")
+        };
+        Ok(Self {
+            step,
+            occurrence: occurrence.parse()?,
+        })
+    }
+}
+
+/// Says that a step was reached, and never lets the publisher go on.
+struct StandStill {
+    step: Option<Step>,
+    left: AtomicU32,
+}
+
+impl Steps for StandStill {
+    fn reached(&self, step: Step) {
+        if self.step == Some(step) && self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            say(&format!("reached {}", step.name()));
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    std::thread::spawn(end_with_stdin);
+    let settings = Settings::resolve(cli.layer)?;
+    init_logging(settings.log_format, &settings.log, false)?;
+    let keys = bootstrap::keys(&settings, &SystemRandom)?;
+    let steps = StandStill {
+        step: cli.stop_at.map(|at| at.step),
+        left: AtomicU32::new(cli.stop_at.map_or(0, |at| at.occurrence)),
+    };
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let running = server::start(settings, keys, Arc::new(SystemClock), Arc::new(steps)).await?;
+            say("serving");
+            Ok(running.wait().await?)
+        })
+}
+
+/// Nothing is tidied up: the test has gone, or wants exactly that.
+fn end_with_stdin() {
+    let mut nothing = Vec::new();
+    let _ended = std::io::stdin().read_to_end(&mut nothing);
+    std::process::abort();
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _nobody_reads = writeln!(out, "{line}").and_then(|()| out.flush());
+}

@@ -1,0 +1,142 @@
+//! A program under test: started, listened to, killed, never left behind.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// A child process. It is killed and waited for when this is dropped, also while a test panics.
+pub struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `program`. Its stderr is appended to `log`; its stdin stays open as long as this lives.
+    pub fn start(program: &Path, arguments: &[String], log: &Path) -> Self {
+        let stderr = File::options().create(true).append(true).open(log).unwrap();
+        let mut child = command(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _nobody_listens = sender.send(line);
+            }
+        });
+        Self {
+            child,
+            lines,
+            log: log.to_owned(),
+        }
+    }
+
+    /// Waits until it prints a line for which `wanted` answers something.
+    ///
+    /// # Panics
+    /// It ends before, or `limit` passes; with the end of its log.
+    pub fn wait_for<T>(&mut self, limit: Duration, wanted: impl Fn(&str) -> Option<T>) -> T {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    if let Some(found) = wanted(&line) {
+                        return found;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("the line did not come within {limit:?}{}", self.last_words())
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended with {:?}{}", self.child.wait(), self.last_words())
+                }
+            }
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Panics
+    /// It had ended by itself before.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        let status = self.child.wait().unwrap();
+        assert_eq!(
+            status.signal(),
+            Some(9),
+            "ended by itself: {status}{}",
+            self.last_words()
+        );
+    }
+
+    /// The end of its log, for an error message.
+    pub fn last_words(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = &lines[lines.len().saturating_sub(20)..];
+        format!("; the end of {}:\n{}", self.log.display(), tail.join("\n"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+/// A command that inherits none of our settings from the environment.
+pub fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("KEYGLASS_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+/// Asks `probe` again and again until it answers something, at most for `limit`.
+///
+/// # Panics
+/// `limit` passes.
+pub fn poll<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + limit;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Two free ports below those that systems hand out by themselves: nothing takes them while the server is down.
+pub fn free_ports() -> [u16; 2] {
+    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+    let step = || NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    // Tests run in parallel, each in a process of its own.
+    let base = (std::process::id() % 2_000) as u16 * 10 + 10_000;
+    let mut free = (0..2_000).map(|_| base.wrapping_add(step()) % 20_000 + 10_000);
+    let mut take = || {
+        free.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+            .unwrap()
+    };
+    [take(), take()]
+}

@@ -93,7 +93,8 @@ impl Asker {
                     self.remember(url, size);
                     return Ok(lines);
                 }
-                Err(AskError::Ahead(theirs)) if theirs < size && theirs != old => self.remember(url, theirs),
+                // The same size too: it has cosigned this very checkpoint, and we died before its answer was stored.
+                Err(AskError::Ahead(theirs)) if theirs <= size && theirs != old => self.remember(url, theirs),
                 Err(error) => {
                     last = error;
                     break;
@@ -193,4 +194,92 @@ async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, AskError> {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use ed25519_dalek::SigningKey;
+    use keyglass_protocol::note::{Checkpoint, Note, Origin, cosign, sign_note};
+    use keyglass_protocol::quantity::{LogHash, Seconds};
+    use keyglass_schema::{DatabaseUrl, StoreKeys};
+
+    use super::*;
+
+    const ORIGIN: &str = "log.example";
+
+    /// Size 1, signed by the log.
+    fn signed() -> SignedCheckpoint {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let text = Checkpoint {
+            origin: Origin::new(ORIGIN).unwrap(),
+            size: LogSize::new(1),
+            root: LogHash::new([7; 32]),
+        }
+        .to_text();
+        let note = Note::new(&text, vec![sign_note(ORIGIN, &key, &text)]).unwrap();
+        let vkey = VerifierKey::new_ed25519(ORIGIN, key.verifying_key().as_bytes()).unwrap();
+        SignedCheckpoint::open(&note.to_bytes(), &vkey).unwrap()
+    }
+
+    /// Answers one request per connection; hands back the first line of each body.
+    fn cosigner(answers: Vec<(&'static str, String)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let thread = std::thread::spawn(move || {
+            let mut asked = Vec::new();
+            for (head, body) in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"=\n") {
+                    let mut some = [0; 1024];
+                    let count = stream.read(&mut some).unwrap();
+                    request.extend_from_slice(&some[..count]);
+                }
+                let text = String::from_utf8(request).unwrap();
+                asked.push(
+                    text.split("\r\n\r\n")
+                        .nth(1)
+                        .unwrap()
+                        .lines()
+                        .next()
+                        .unwrap()
+                        .to_owned(),
+                );
+                let length = body.len();
+                write!(
+                    stream,
+                    "HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                )
+                .unwrap();
+            }
+            asked
+        });
+        (url, thread)
+    }
+
+    #[tokio::test]
+    async fn a_cosigner_whose_answer_was_lost_is_asked_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(&dir.path().join("db"));
+        let store = Store::open(&url, StoreKeys::from_secret(&[5; 32])).unwrap();
+        let checkpoint = signed();
+        let key = SigningKey::from_bytes(&[2; 32]);
+        let line = cosign("witness.example", &key, checkpoint.note().text(), Seconds::new(9));
+        let (url, cosigner) = cosigner(vec![
+            ("409 Conflict\r\ncontent-type: text/x.tlog.size", "1\n".to_owned()),
+            ("200 OK", format!("{}\n", line.to_line())),
+        ]);
+        // A fresh process: it knows nothing of what the cosigner has seen.
+        let lines = Asker::new()
+            .unwrap()
+            .cosign(&store, &url, &checkpoint)
+            .await
+            .unwrap();
+        assert_eq!(lines, [line]);
+        assert_eq!(cosigner.join().unwrap(), ["old 0", "old 1"]);
+    }
 }

@@ -19,7 +19,7 @@ mod alias_flaws;
 mod aliases;
 mod kit;
 
-use keyglass_protocol::record::RecordErrorClass;
+use keyglass_protocol::record::{RecordError, RecordErrorClass};
 use kit::{history, vectors};
 use serde_json::Value;
 
@@ -104,4 +104,14 @@ fn reasons_have_their_class() {
         RecordErrorClass::Unproven
     );
     assert_eq!(class("alias-account-erased"), RecordErrorClass::Unproven);
+}
+
+/// A notice copies the record below it, except that it is no closing: by itself it would revive a closed account.
+#[test]
+fn a_notice_is_no_pin() {
+    let first = kit::account::RawAccount::first();
+    let notice = first.closed().notice([7; 32]);
+    let case = accounts::pinned("a notice above a closing, pinned", &[notice]);
+    assert_eq!(history::verdict(&case).unwrap_err(), RecordError::PinnedNotice);
+    assert_eq!(RecordError::PinnedNotice.class(), RecordErrorClass::Unproven);
 }

@@ -6,7 +6,7 @@ use keyglass_protocol::epoch::VerifiedEpoch;
 use keyglass_protocol::label::{AccountId, Label};
 use keyglass_protocol::message::{Answer, B64};
 use keyglass_protocol::quantity::KeyVersion;
-use keyglass_protocol::record::{AccountRecord, AccountState, AliasRecord, RecordError};
+use keyglass_protocol::record::{AccountKind, AccountRecord, AccountState, AliasRecord, RecordError};
 use keyglass_protocol::verify::{
     self, AuthorisedAccount, AuthorisedAlias, Found, HistoryInLog, InLog, Pinned, Refusal,
 };
@@ -272,10 +272,14 @@ impl Resolver<'_, '_> {
         !self.session.source.is_live() && newest.get() < pin.version
     }
 
+    /// The pinned record that the history may begin with: one that shows by itself what the account is. A notice
+    /// does not say whether it stands on a closing, and neither it nor a recovery whether on an import.
     fn pinned_account(&self, label: &Label) -> Result<Option<AccountRecord>, Failure> {
-        self.pin(label)
+        let record = self
+            .pin(label)
             .map(|p| AccountRecord::decode(&p.record.0).map_err(|e| damaged_pin(label, &e)))
-            .transpose()
+            .transpose()?;
+        Ok(record.filter(|r| !matches!(r.kind, AccountKind::Notice | AccountKind::Recovery)))
     }
 
     fn pinned_alias(&self, label: &Label) -> Result<Option<AliasRecord>, Failure> {

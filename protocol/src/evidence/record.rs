@@ -34,8 +34,12 @@ impl BadRecord {
         config: &ConfigDocument,
     ) -> Result<Finding, EvidenceError> {
         // Policy and clock say nothing about what the operator has signed, so neither is asked here.
-        let chain = ConfigChain::pinned(config.clone(), Epoch::ZERO);
-        let trust = Trust::new(log.clone(), chain, None, TimeBounds::default())?;
+        let trust = |from| {
+            let chain = ConfigChain::pinned(config.clone(), from);
+            Trust::new(log.clone(), chain, None, TimeBounds::default())
+        };
+        let from = self.in_force(&signed(&trust(Epoch::ZERO)?, &self.history)?, config)?;
+        let trust = trust(from)?;
         let label = Label::parse(&self.label).map_err(|_| EvidenceError::NoContradiction)?;
         let epoch = signed(&trust, &self.history)?;
         let history = verify::history(&epoch, &trust, &label, KeyVersion::FIRST, &self.history)?;
@@ -48,13 +52,31 @@ impl BadRecord {
                 .map(|a| vouched_by_platform(a.newest().signatures()))
         };
         match outcome {
-            Err(Refusal::Record(broken)) if shows_a_lie(&broken) => proven(broken.reason()),
+            Err(Refusal::Record(broken)) if shows_a_lie(&broken, from) => proven(broken.reason()),
             Err(refusal) => Err(refusal.into()),
             Ok(true) => Ok(Finding::Disputed {
                 reason: "platform-vouched-change".to_owned(),
             }),
             Ok(false) => Err(EvidenceError::NoContradiction),
         }
+    }
+
+    /// The first epoch that the file shows to be under the configuration.
+    ///
+    /// A record is judged by the platform's keys of its own epoch. The log's first configuration held from epoch 0
+    /// on, another one from a leaf that names it on: the head's, or an older one beside the history.
+    fn in_force(&self, head: &VerifiedEpoch, config: &ConfigDocument) -> Result<Epoch, EvidenceError> {
+        if config.values().previous_config_sha256.is_none() {
+            return Ok(Epoch::ZERO);
+        }
+        let mut first = head.epoch();
+        for proof in self.history.history.iter().flat_map(|h| &h.leaves) {
+            let leaf = head.older_leaf(proof)?;
+            if leaf.config == config.hash() {
+                first = first.min(leaf.epoch);
+            }
+        }
+        Ok(first)
     }
 
     fn authorised_accounts(
@@ -84,9 +106,13 @@ fn signed(trust: &Trust, answer: &Answer) -> Result<VerifiedEpoch, EvidenceError
     Ok(SignedEpoch::of_answer(answer)?.verify(trust, Millis::default())?)
 }
 
-/// A missing account or leaf is a gap in the file, not a lie of the operator.
-fn shows_a_lie(broken: &RecordError) -> bool {
-    !matches!(broken.class(), RecordErrorClass::Unproven)
+/// A missing account or leaf is a gap in the file, not a lie of the operator. So is a platform key that is missing
+/// because the file does not reach back to the configuration of the record's epoch.
+fn shows_a_lie(broken: &RecordError, known_from: Epoch) -> bool {
+    match broken {
+        RecordError::NoImportKey | RecordError::NoRecoveryKey => known_from == Epoch::ZERO,
+        other => other.class() != RecordErrorClass::Unproven,
+    }
 }
 
 /// Whether the platform's key stands in for the user's.

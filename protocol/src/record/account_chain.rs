@@ -32,7 +32,7 @@ pub struct AccountChain {
 impl AccountChain {
     /// Checks a history: consecutive versions, from 1 or from the pinned record, in rising epochs.
     ///
-    /// With a pin the first entry must be the pinned record, byte for byte. Values may be missing below a closed
+    /// With a pin the first entry must be the pinned record, byte for byte; a notice is no such pin. Values may be missing below a closed
     /// record that is the newest; then the chain is [`AccountState::Erased`].
     ///
     /// # Errors
@@ -206,10 +206,12 @@ impl<'a> Walk<'a> {
 }
 
 fn check_pin(pin: &AccountRecord, record: &AccountRecord) -> Result<(), RecordError> {
-    if pin.bytes() == record.bytes() {
-        Ok(())
-    } else {
+    if pin.bytes() != record.bytes() {
         Err(RecordError::NotThePin)
+    } else if pin.kind == AccountKind::Notice {
+        Err(RecordError::PinnedNotice)
+    } else {
+        Ok(())
     }
 }
 

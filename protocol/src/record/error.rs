@@ -220,6 +220,9 @@ pub enum RecordError {
     /// The leaf of a notice, recovery or closing was not handed in.
     #[error("the leaf times that prove the recovery delay are missing")]
     LeafTimeMissing,
+    /// The pinned record is a notice, which does not say whether the account below it is closed or imported.
+    #[error("a notice does not say what it stands on: the history must begin before it")]
+    PinnedNotice,
     /// The account's history was not handed in, or not back to that epoch.
     #[error("the account that the alias names is not proven at that epoch")]
     AccountUnproven,
@@ -248,7 +251,9 @@ impl RecordError {
             | Self::VersionLimit { .. }
             | Self::HistoryTooLong { .. } => RecordErrorClass::Limit,
             Self::BadSignature { .. } => RecordErrorClass::BadSignature,
-            Self::LeafTimeMissing | Self::AccountUnproven | Self::AccountErased => RecordErrorClass::Unproven,
+            Self::LeafTimeMissing | Self::PinnedNotice | Self::AccountUnproven | Self::AccountErased => {
+                RecordErrorClass::Unproven
+            }
             _ => RecordErrorClass::Rule,
         }
     }
@@ -303,6 +308,7 @@ impl RecordError {
             Self::NotThePin => "history-not-the-pin",
             Self::BlankValue => "history-blank-value",
             Self::LeafTimeMissing => "leaf-time-missing",
+            Self::PinnedNotice => "pinned-notice",
             Self::AccountUnproven => "alias-account-unproven",
             Self::AccountErased => "alias-account-erased",
         }

@@ -7,6 +7,7 @@ use super::history::HistoryInLog;
 use super::lookup::InLog;
 use crate::epoch::Trust;
 use crate::label::{AccountId, Label};
+use crate::quantity::Epoch;
 use crate::record::{AccountChain, AccountRecord, AliasChain, AliasRecord};
 
 /// Where a chain may start: nothing was ever authorised here, or this record was.
@@ -31,6 +32,8 @@ impl<'a, T> Pinned<'a, T> {
 #[derive(Debug, Clone)]
 pub struct AuthorisedAccount {
     chain: AccountChain,
+    /// Epoch of the head that its history was proven under: what came later is not known.
+    known_to: Epoch,
 }
 
 impl AuthorisedAccount {
@@ -100,10 +103,16 @@ pub fn authorise_account(
         return Err(Refusal::NotAnAccount);
     };
     let chain = AccountChain::verify(&trust.config().rules(), id, &history.entries(), pinned.record())?;
-    Ok(AuthorisedAccount { chain })
+    Ok(AuthorisedAccount {
+        chain,
+        known_to: history.head(),
+    })
 }
 
 /// Checks every version of an alias; `accounts` gives the authorised account of each id that it names.
+///
+/// An account whose history ends before the alias's counts as not given: its key may have changed in between, so
+/// neither a signature nor a lie could be told from it.
 ///
 /// # Errors
 /// [`Refusal::Record`] with the broken rule.
@@ -113,7 +122,10 @@ pub fn authorise_alias(
     pinned: Pinned<'_, AliasRecord>,
     accounts: &BTreeMap<AccountId, AuthorisedAccount>,
 ) -> Result<AuthorisedAlias, Refusal> {
-    let chains = |id: &AccountId| accounts.get(id).map(|a| &a.chain);
+    let chains = |id: &AccountId| {
+        let known = accounts.get(id).filter(|a| a.known_to >= history.head());
+        known.map(|a| &a.chain)
+    };
     let chain = AliasChain::verify(
         &trust.config().rules(),
         history.label(),

@@ -17,6 +17,7 @@ use crate::tree::{self, ProvenVersion, TreeHead};
 #[derive(Debug, Clone)]
 pub struct HistoryInLog {
     label: Label,
+    head: Epoch,
     versions: Vec<ProvenVersion>,
     times: BTreeMap<Epoch, Millis>,
 }
@@ -47,6 +48,7 @@ pub fn history(
     }
     Ok(HistoryInLog {
         label: label.clone(),
+        head: epoch.epoch(),
         versions,
         times,
     })
@@ -56,6 +58,11 @@ impl HistoryInLog {
     /// The label.
     pub fn label(&self) -> &Label {
         &self.label
+    }
+
+    /// The epoch under which the versions are proven; nothing is known of later ones.
+    pub fn head(&self) -> Epoch {
+        self.head
     }
 
     /// The versions, ascending. Not authorised.

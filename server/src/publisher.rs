@@ -12,6 +12,9 @@
 //! 7. receipts are fulfilled (`flip`).
 
 mod ask;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests")]
+mod clock_tests;
 mod cosign;
 mod error;
 mod flip;
@@ -25,7 +28,7 @@ mod tree;
 
 use std::sync::Arc;
 
-use keyglass_protocol::quantity::{Epoch, LogSize, Millis};
+use keyglass_protocol::quantity::{Epoch, LogSize, Millis, Seconds};
 
 pub use ask::{AskError, Asker};
 pub use cosign::{HandInError, hand_in};
@@ -55,6 +58,8 @@ pub struct Publisher {
     asker: Asker,
     finished: Option<Epoch>,
     refreshed: Millis,
+    /// Time in the newest heartbeat that this process made.
+    beaten: Seconds,
 }
 
 /// What is durable, in one glance.
@@ -80,6 +85,7 @@ impl Publisher {
             asker,
             finished: None,
             refreshed: Millis::default(),
+            beaten: Seconds::default(),
         }
     }
 

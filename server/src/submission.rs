@@ -85,7 +85,7 @@ impl Submission {
         let at = service.store.tree_epoch()?.ok_or(SubmitError::NotReady)?;
         let newest = service.store.newest(label, at)?;
         let checked = self.check(label, record, newest.as_ref(), at)?;
-        let row = self.promise(label, checked.version, record);
+        let row = self.promise(label, checked.version, record)?;
         let outcome = service.store.enqueue(&NewUpdate {
             label,
             record,
@@ -114,10 +114,20 @@ impl Submission {
     }
 
     /// The receipt of an update, not signed yet.
-    fn promise(&self, label: &Label, version: KeyVersion, record: &[u8]) -> ReceiptRow {
+    ///
+    /// Not dated before the newest leaf, even if the clock went back: what is accepted now is not in it.
+    fn promise(&self, label: &Label, version: KeyVersion, record: &[u8]) -> Result<ReceiptRow, SubmitError> {
         let service = &self.service;
+        let newest = service.store.log_size()?.last_epoch();
+        let newest = newest
+            .map(|epoch| service.store.leaf(epoch))
+            .transpose()?
+            .flatten();
         let entry = service.keys.vrf.tree_entry(label.as_bytes(), version, record);
-        let accepted = service.clock.now();
+        let accepted = service
+            .clock
+            .now()
+            .max(newest.map(|leaf| leaf.time).unwrap_or_default());
         let receipt = Receipt {
             origin: service.keys.log.verifier().origin().clone(),
             config: service.config.hash(),
@@ -126,7 +136,7 @@ impl Submission {
             accepted,
             deadline: accepted.plus(service.config.merge_delay_seconds.saturating_mul(1000)),
         };
-        ReceiptRow {
+        Ok(ReceiptRow {
             id: *receipt.id().as_bytes(),
             note: receipt.to_text().into_bytes(),
             vrf_proof: entry.vrf_proof.to_vec(),
@@ -135,7 +145,7 @@ impl Submission {
             commitment: entry.commitment,
             accepted,
             deadline: receipt.deadline,
-        }
+        })
     }
 
     /// Signs what is durable now. The signature scheme is deterministic: the same receipt is the same bytes again.

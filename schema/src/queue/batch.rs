@@ -83,6 +83,39 @@ impl Store {
             oldest.map(|ms| loaded_millis(ms, TABLE)).transpose()
         })
     }
+
+    /// When the oldest update was accepted that is in no epoch up to `epoch`; `None` if none waits beyond it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn oldest_accepted_beyond(&self, epoch: Epoch) -> Result<Option<Millis>, StoreError> {
+        let epoch = stored_epoch(epoch)?;
+        self.database.read_one("oldest_accepted_beyond", |tx| {
+            let query = || {
+                let beyond = updates::epoch.is_null().or(updates::epoch.gt(epoch));
+                let waiting = updates::table.filter(beyond.assume_not_null());
+                waiting.select(diesel::dsl::min(updates::accepted_ms))
+            };
+            let oldest: Option<i64> = on_both!(tx, conn => query().first(conn)?);
+            oldest.map(|ms| loaded_millis(ms, TABLE)).transpose()
+        })
+    }
+
+    /// When the newest update of the batch of `epoch` was accepted; `None` if no batch is frozen for it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn newest_accepted_in(&self, epoch: Epoch) -> Result<Option<Millis>, StoreError> {
+        let epoch = stored_epoch(epoch)?;
+        self.database.read_one("newest_accepted_in", |tx| {
+            let query = || {
+                let batch = updates::table.filter(updates::epoch.eq(epoch));
+                batch.select(diesel::dsl::max(updates::accepted_ms))
+            };
+            let newest: Option<i64> = on_both!(tx, conn => query().first(conn)?);
+            newest.map(|ms| loaded_millis(ms, TABLE)).transpose()
+        })
+    }
 }
 
 fn freeze(tx: &mut Tx<'_>, epoch: Epoch, max: usize) -> Result<(), StoreError> {

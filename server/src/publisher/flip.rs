@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use keyglass_monitoring::PublishStep;
-use keyglass_protocol::note::{Note, NoteError, SignatureLine};
-use keyglass_protocol::quantity::{LogSize, Millis};
+use keyglass_protocol::evidence::RECEIPT_GRACE_MS;
+use keyglass_protocol::note::{Note, NoteError, SignatureLine, SignedCheckpoint};
+use keyglass_protocol::quantity::{LogSize, Millis, Seconds};
 
-use super::cosign::millis_as_seconds;
+use super::cosign::{millis_as_seconds, seconds};
 use super::{PublishError, Publisher, Step};
 use crate::directory::Head;
 
@@ -14,18 +15,22 @@ use crate::directory::Head;
 const REFRESH: u64 = 60_000;
 /// Time beyond merge delay and quorum timeout for which a receipt may stay open before the heartbeat stops. 60 s.
 const GRACE: u64 = 60_000;
+/// How far the clock may be behind the newest heartbeat: verifiers forgive as much. 60 s.
+const MAX_CLOCK_BEHIND: u64 = 60;
 
 impl Publisher {
     /// Makes the signed log of `size` the readers' head.
     pub(super) fn flip(&mut self, size: LogSize) -> Result<(), PublishError> {
         let started = Instant::now();
         let now = self.service.clock.now();
-        let note = self.complete(size, now)?;
+        // Without a heartbeat readers are told that this head is not all there is, which is the truth then.
+        let beat = self.heartbeat_time(size, now)?;
+        let note = self.complete(size, beat)?;
         self.service.store.flip_head(size, &note.to_bytes())?;
         // A crash here leaves a durable head that no process serves yet: the next run loads it.
         self.reached(Step::HeadFlipped);
         self.refreshed = now;
-        self.service.metrics.heartbeat(millis_as_seconds(now.get()));
+        self.beaten(beat);
         self.service
             .metrics
             .publish_step(PublishStep::Flip, started.elapsed());
@@ -115,40 +120,72 @@ impl Publisher {
         if pending.size == head.size {
             self.ask(head.size).await?;
         }
-        if !self.may_beat(now)? {
-            tracing::error!("accepted updates are overdue: the heartbeat stops");
+        let timeout = u64::try_from(self.service.settings.quorum_timeout.as_millis()).unwrap_or(u64::MAX);
+        if self.service.waited().is_some_and(|ms| ms > timeout) {
+            tracing::error!("the quorum is late beyond its timeout: the heartbeat stops");
             return Ok(());
         }
-        let note = self.complete(head.size, now)?.to_bytes();
+        let Some(beat) = self.heartbeat_time(head.size, now)? else {
+            return Ok(());
+        };
+        let note = self.complete(head.size, Some(beat))?.to_bytes();
         self.service.store.flip_head(head.size, &note)?;
         self.service.head.set(head.with_note(&note)?);
-        self.service.metrics.heartbeat(millis_as_seconds(now.get()));
+        self.beaten(Some(beat));
         self.service
             .metrics
             .flipped(head.leaf.epoch.get(), millis_as_seconds(now.get()));
         Ok(())
     }
 
-    /// Whether the heartbeat may say that this head is all there is. It must not while a hold lasts longer than the
-    /// quorum timeout, nor beside a receipt that is long overdue: that would be a provable lie.
-    fn may_beat(&self, now: Millis) -> Result<bool, PublishError> {
+    /// The time of a heartbeat on the head of `size`; none if it must not say now that this head is all there is.
+    ///
+    /// It must not beside a promise of something later that is long overdue, nor be earlier than any heartbeat before:
+    /// either would be a provable lie. While the clock is behind the newest heartbeat, that one's time is used again.
+    fn heartbeat_time(&self, size: LogSize, now: Millis) -> Result<Option<Seconds>, PublishError> {
+        let beat = now.seconds().max(self.newest_heartbeat()?);
+        if beat.get().saturating_sub(now.seconds().get()) > MAX_CLOCK_BEHIND {
+            tracing::error!("the clock is far behind the newest heartbeat: the heartbeat stops");
+            return Ok(None);
+        }
         let timeout = u64::try_from(self.service.settings.quorum_timeout.as_millis()).unwrap_or(u64::MAX);
-        let bound = self.merge_delay().saturating_add(timeout).saturating_add(GRACE);
-        let held = self.service.waited().is_some_and(|ms| ms > timeout);
-        let overdue = self
-            .service
-            .store
-            .oldest_accepted()?
-            .is_some_and(|oldest| now.since(oldest) > bound);
-        Ok(!held && !overdue)
+        let bound = self
+            .merge_delay()
+            .saturating_add(timeout.saturating_add(GRACE).min(RECEIPT_GRACE_MS));
+        let epoch = size.last_epoch().unwrap_or_default();
+        let oldest = self.service.store.oldest_accepted_beyond(epoch)?;
+        if oldest.is_some_and(|oldest| beat.millis().since(oldest) > bound) {
+            tracing::error!("accepted updates are overdue: the heartbeat stops");
+            return Ok(None);
+        }
+        Ok(Some(beat))
+    }
+
+    /// The time in the newest heartbeat, of this process or of one before.
+    fn newest_heartbeat(&self) -> Result<Seconds, PublishError> {
+        let keys = &self.service.keys;
+        let Some((_, note)) = self.service.store.head()? else {
+            return Ok(self.beaten);
+        };
+        let head = SignedCheckpoint::open(&note, keys.log.verifier())?;
+        let stored = head.cosignature(keys.heartbeat.verifier())?;
+        Ok(self.beaten.max(stored.unwrap_or_default()))
+    }
+
+    /// Takes note of a heartbeat that was made.
+    fn beaten(&mut self, beat: Option<Seconds>) {
+        if let Some(beat) = beat {
+            self.beaten = beat;
+            self.service.metrics.heartbeat(seconds(beat));
+        }
     }
 
     fn merge_delay(&self) -> u64 {
         self.service.config.merge_delay_seconds.saturating_mul(1000)
     }
 
-    /// The checkpoint with the newest cosignature of every cosigner and a heartbeat of `now`.
-    fn complete(&self, size: LogSize, now: Millis) -> Result<Note, PublishError> {
+    /// The checkpoint with the newest cosignature of every cosigner and, if there is a time for it, a heartbeat.
+    fn complete(&self, size: LogSize, beat: Option<Seconds>) -> Result<Note, PublishError> {
         let service = &self.service;
         let signed = service.signed_checkpoint(size)?;
         let mut note = signed.note().clone();
@@ -164,8 +201,8 @@ impl Publisher {
                 note = note.with_line(line(&cosignature.line)?)?;
             }
         }
-        let beat = service.keys.heartbeat.cosign(signed.checkpoint(), now.seconds());
-        Ok(note.with_line(beat)?)
+        let Some(beat) = beat else { return Ok(note) };
+        Ok(note.with_line(service.keys.heartbeat.cosign(signed.checkpoint(), beat))?)
     }
 }
 

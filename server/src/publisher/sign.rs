@@ -162,7 +162,7 @@ impl Publisher {
             None => None,
         };
         let leaf = Leaf {
-            time: self.leaf_time(previous)?,
+            time: self.leaf_time(leaf.epoch, previous)?,
             ..leaf
         };
         self.service.store.restage_leaf(&leaf)?;

@@ -53,7 +53,7 @@ impl Publisher {
     fn first_leaf(&self) -> Result<Leaf, PublishError> {
         Ok(Leaf {
             epoch: Epoch::ZERO,
-            time: self.leaf_time(None)?,
+            time: self.leaf_time(Epoch::ZERO, None)?,
             previous_root: RootHash::ZERO,
             root: tree::empty_root(),
             config: self.service.config.hash(),
@@ -67,7 +67,7 @@ impl Publisher {
         let audit = self.audit(previous).await?;
         let leaf = Leaf {
             epoch,
-            time: self.leaf_time(Some(previous.time))?,
+            time: self.leaf_time(epoch, Some(previous.time))?,
             previous_root: previous.root,
             root: audit.root,
             config: self.service.config.hash(),
@@ -84,10 +84,12 @@ impl Publisher {
         Ok(leaf)
     }
 
-    /// The leaf's time: now, and strictly later than the one before.
-    pub(super) fn leaf_time(&self, previous: Option<Millis>) -> Result<Millis, PublishError> {
+    /// The leaf's time: now, strictly later than the one before, and not earlier than the acceptance of anything in its
+    /// batch, even if the clock went back meanwhile: whoever looks for a promised update begins at its acceptance.
+    pub(super) fn leaf_time(&self, epoch: Epoch, previous: Option<Millis>) -> Result<Millis, PublishError> {
         let now = self.service.clock.now();
-        let earliest = previous.map(|p| p.plus(1)).unwrap_or_default();
+        let accepted = self.service.store.newest_accepted_in(epoch)?.unwrap_or_default();
+        let earliest = previous.map(|p| p.plus(1)).unwrap_or_default().max(accepted);
         if earliest.since(now) > MAX_CLOCK_BEHIND {
             return Err(PublishError::ClockBehind);
         }

@@ -10,6 +10,9 @@ use crate::exit::Exit;
 use crate::report::Failure;
 use crate::state::KeptReceipt;
 
+/// Reason of a receipt under another configuration than one that is known or in force.
+pub(crate) const OTHER_CONFIGURATION: &str = "receipt-other-configuration";
+
 /// Demands that a receipt promises exactly this record as this version of the label.
 pub(crate) fn check(
     trust: &Trust,
@@ -73,6 +76,28 @@ pub(crate) fn check(
     Ok(receipt)
 }
 
+/// Demands that a receipt for a record that was `made` just before can become evidence if it is broken.
+///
+/// Evidence counts from the acceptance, under the configuration of those epochs: a receipt dated before the log began,
+/// or under a configuration that is no longer in force, could be broken and never be proven so.
+pub(crate) fn check_new(trust: &Trust, receipt: &Receipt, made: Millis) -> Result<(), Failure> {
+    if receipt.config != trust.document().hash() {
+        return Err(refuse(
+            OTHER_CONFIGURATION,
+            "it names a configuration that is not in force",
+        ));
+    }
+    // The two clocks may differ by as much as is forgiven elsewhere.
+    let tolerance = trust.bounds().heartbeat_age.saturating_mul(1000);
+    if made.since(receipt.accepted) > tolerance {
+        return Err(refuse(
+            "receipt-too-old",
+            "it is dated before the change was made; is the clock right?",
+        ));
+    }
+    Ok(())
+}
+
 /// The signature, by the receipt key of the configuration that the receipt names.
 fn open(trust: &Trust, kept: &KeptReceipt) -> Result<Receipt, Failure> {
     let mut refused = None;
@@ -81,7 +106,7 @@ fn open(trust: &Trust, kept: &KeptReceipt) -> Result<Receipt, Failure> {
             Ok(signed) if signed.receipt().config == document.hash() => return Ok(signed.receipt().clone()),
             Ok(_) => {
                 refused = Some(refuse(
-                    "receipt-other-configuration",
+                    OTHER_CONFIGURATION,
                     "it names a configuration that is not known",
                 ));
             }
@@ -90,7 +115,7 @@ fn open(trust: &Trust, kept: &KeptReceipt) -> Result<Receipt, Failure> {
             }
         }
     }
-    Err(refused.unwrap_or_else(|| refuse("receipt-other-configuration", "no configuration is known")))
+    Err(refused.unwrap_or_else(|| refuse(OTHER_CONFIGURATION, "no configuration is known")))
 }
 
 fn refuse(reason: &'static str, why: &str) -> Failure {
@@ -186,7 +211,7 @@ mod tests {
         );
         assert_eq!(
             refused(|r| r.config = ConfigHash::new([1; 32])),
-            "receipt-other-configuration"
+            OTHER_CONFIGURATION
         );
         assert_eq!(
             refused(|r| r.leaf_label = Default::default()),
@@ -229,5 +254,20 @@ mod tests {
         let other = World::new(2);
         let foreign = judge(&world, &promise(&other, |_| {})).unwrap_err();
         assert!(foreign.starts_with("signature"), "{foreign}");
+    }
+
+    #[test]
+    fn a_receipt_that_could_never_become_evidence_is_worthless() {
+        let world = World::new(2);
+        let (trust, made) = (world.trust(), world.now);
+        let mut receipt = judge(&world, &promise(&world, |_| {})).unwrap();
+        receipt.accepted = Millis::new(made.get() - 300_000);
+        assert!(check_new(&trust, &receipt, made).is_ok());
+        receipt.accepted = Millis::new(made.get() - 300_001);
+        let reason = |r: &Receipt| check_new(&trust, r, made).unwrap_err().reason;
+        assert_eq!(reason(&receipt), "receipt-too-old");
+        receipt.accepted = made;
+        receipt.config = ConfigHash::new([3; 32]);
+        assert_eq!(reason(&receipt), OTHER_CONFIGURATION);
     }
 }

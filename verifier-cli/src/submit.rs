@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::{self, B64, PutAnswer, PutRequest, ReceiptAnswer, ReceiptState};
 use keyglass_protocol::problem::Problem;
-use keyglass_protocol::quantity::KeyVersion;
+use keyglass_protocol::quantity::{KeyVersion, Millis};
 use keyglass_protocol::receipt::Receipt;
 use reqwest::Method;
 
@@ -253,8 +253,10 @@ fn check_promise(
         KeyVersion::new(pending.version).map_err(|e| Failure::internal(e.reason(), e.to_string()))?;
     for attempt in 0..2 {
         let trust = context::trust(desk.memory.directory()?, &desk.context.settings)?;
-        match promise::check(&trust, label, version, kept, clock::now()) {
-            Err(failure) if failure.reason == "receipt-other-configuration" && attempt == 0 => {
+        let made = Millis::new(pending.made);
+        let checked = promise::check(&trust, label, version, kept, clock::now());
+        match checked.and_then(|r| promise::check_new(&trust, &r, made).map(|()| r)) {
+            Err(failure) if failure.reason == promise::OTHER_CONFIGURATION && attempt == 0 => {
                 current(desk, label)?;
             }
             outcome => return outcome,

@@ -54,6 +54,12 @@ pub fn all() -> Vec<Case> {
         ("disputed_record", "disputed", "platform-vouched-change", || {
             bad_record(true)
         }),
+        (
+            "record_of_an_unknown_holder",
+            "refused",
+            "alias-account-unproven",
+            unknown_holder,
+        ),
         ("broken_receipt", "proven", "not-included-by-deadline", || {
             broken_receipt(Late::Leaf)
         }),
@@ -462,6 +468,23 @@ fn bad_record(vouched: bool) -> Evidence {
     w.publish(&[(ann.label(), record.bytes().to_vec())]);
     let history = Box::new(w.history(&ann.label(), 1));
     let label = ann.label().as_str().to_owned();
+    file(
+        &w,
+        Claim::BadRecord(BadRecord {
+            label,
+            history,
+            accounts: Vec::new(),
+        }),
+    )
+}
+
+/// A true claim of a handle, and the history of its holder left out: a gap in the file, not a lie.
+fn unknown_holder() -> Evidence {
+    let mut w = world();
+    let alias = Person::new("ann", 40).claim("handle:ann", None);
+    w.publish(&[(alias.label(), alias.bytes().to_vec())]);
+    let history = Box::new(w.history(&alias.label(), 1));
+    let label = alias.label().as_str().to_owned();
     file(
         &w,
         Claim::BadRecord(BadRecord {

@@ -43,6 +43,7 @@ pub(crate) fn long(options: &Long) -> Result<()> {
         "no long test {name:?}; there are: {}",
         names.join(", ")
     );
+    build_programs()?;
     run(&["--bin", &format!("long-{name}")], &options.arguments)
 }
 
@@ -79,24 +80,25 @@ fn long_names() -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// The long tests start the real binaries from the folder that they lie in themselves.
+fn build_programs() -> Result<()> {
+    let status = Command::new(cargo())
+        .current_dir(root()?)
+        .args(["build", "--locked"])
+        .args([
+            "-p",
+            "keyglass-server",
+            "-p",
+            "keyglass-auditor",
+            "-p",
+            "keyglass",
+        ])
+        .status()?;
+    ensure!(status.success(), "the programs do not build");
+    Ok(())
+}
+
 fn run(which: &[&str], arguments: &[String]) -> Result<()> {
-    // The testkit's programs start the real binaries from the same folder.
-    let release = which.contains(&"--release");
-    let mut build = Command::new(cargo());
-    build.current_dir(root()?).args([
-        "build",
-        "--locked",
-        "-p",
-        "keyglass-server",
-        "-p",
-        "keyglass-auditor",
-        "-p",
-        "keyglass",
-    ]);
-    if release {
-        build.arg("--release");
-    }
-    ensure!(build.status()?.success(), "the programs do not build");
     let status = Command::new(cargo())
         .current_dir(root()?)
         .args(["run", "--locked", "-p", "keyglass-testkit"])

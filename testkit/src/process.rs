@@ -64,6 +64,11 @@ impl Process {
         }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has ended by itself.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
@@ -139,4 +144,37 @@ pub fn free_ports() -> [u16; 2] {
             .unwrap()
     };
     [take(), take()]
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn cat(dir: &tempfile::TempDir) -> Process {
+        Process::start(Path::new("cat"), &[], &dir.path().join("log"))
+    }
+
+    #[test]
+    fn nothing_is_left_behind_by_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = cat(&dir);
+        let entry = PathBuf::from(format!("/proc/{}", process.id()));
+        assert!(entry.exists());
+        let panicked = std::thread::spawn(move || {
+            let _held = process;
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        assert!(!entry.exists());
+    }
+
+    #[test]
+    #[should_panic = "ended by itself"]
+    fn a_program_that_ended_by_itself_was_not_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut process = cat(&dir);
+        drop(process.child.stdin.take());
+        poll("its end", Duration::from_secs(10), || process.ended());
+        process.kill();
+    }
 }

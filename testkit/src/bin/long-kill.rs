@@ -1,4 +1,4 @@
-//! Kills the server for longer than CI does: `cargo xtask long kill -- [times in each step] [seed]`.
+//! Kills the server for longer than CI does: `cargo xtask long kill [EACH_STEP] [RANDOM] [SEED]`.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -148,7 +148,7 @@ async fn heartbeats_never_go_back_in_time() {
     rig.clock.set(10);
     rig.publisher.advance().await.unwrap();
     assert!(rig.heartbeat().unwrap() >= on_smaller);
-    // Further back than verifiers forgive, nothing is dated at all until the clock has caught up.
+    // Once the clock has caught up, they follow it again.
     rig.clock.set(3600);
     rig.publisher.refresh().await.unwrap();
     assert_eq!(rig.heartbeat().unwrap().get(), START / 1000 + 3600);

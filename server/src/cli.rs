@@ -113,7 +113,9 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let settings = settings(cli.config, cli.layer)?;
     let colour = std::env::var_os("NO_COLOR").is_none();
-    init_logging(settings.log_format, &settings.log, colour).map_err(|e| Failure {
+    // akd may name labels in its own messages; ours never do.
+    let filter = format!("{},akd=off,akd_core=off", settings.log);
+    init_logging(settings.log_format, &filter, colour).map_err(|e| Failure {
         code: USAGE,
         reason: e.reason(),
         text: e.to_string(),

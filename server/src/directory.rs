@@ -240,10 +240,6 @@ impl Question {
             return Ok(Some((label.clone(), stored.version)));
         };
         let account = Label::Account(account);
-        if answer.lookups.iter().any(|l| l.label == account.as_str()) {
-            // A batch may name an account and several of its aliases: one proof is enough.
-            return Ok(Some((account, stored.version)));
-        }
         match self.find(&account).await? {
             Found::Present(proof, stored) => {
                 answer.lookups.push(proof);

@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod body;
 mod config;
+mod framing;
 mod lookup;
 mod negotiate;
 mod observe;
@@ -12,6 +13,7 @@ mod problem;
 mod query;
 mod receipt;
 mod serve;
+mod strict;
 mod submit;
 mod tiles;
 
@@ -20,18 +22,30 @@ use std::sync::Arc;
 use actix_web::guard::{self, Guard};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route};
+use tokio::runtime::Handle;
 
 pub use serve::{Serving, serve};
 
 use crate::directory::Directory;
 use crate::service::Service;
-use crate::submission::Submission;
+use crate::submission::{Access, Submission};
 
 /// What every handler has.
 pub struct State {
-    pub(crate) service: Arc<Service>,
-    pub(crate) directory: Directory,
-    pub(crate) submission: Submission,
+    service: Arc<Service>,
+    directory: Directory,
+    submission: Submission,
+}
+
+impl State {
+    /// Handlers for `service`, whose proofs are made on the runtime `readers`.
+    pub fn new(service: Arc<Service>, access: Access, readers: Handle) -> Self {
+        Self {
+            directory: Directory::new(service.store.clone(), service.head.clone(), readers),
+            submission: Submission::new(Arc::clone(&service), access),
+            service,
+        }
+    }
 }
 
 /// Every route of the API port.
@@ -65,6 +79,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(at("/log/audit").route(get().to(audit::list)))
         .service(at("/log/audit/{epoch}/{previous}/{root}").route(get().to(audit::proof)))
         .service(at("/log/cosignatures").route(web::post().to(tiles::hand_in)))
+        .service(at("/.refused/{status}").route(get().to(refused)))
         .default_service(web::to(nothing_here));
 }
 
@@ -74,6 +89,7 @@ fn admin_routes(config: &mut ServiceConfig) {
         .service(at("/livez").route(get().to(admin::live)))
         .service(at("/readyz").route(get().to(admin::ready)))
         .service(at("/metrics").route(get().to(admin::metrics)))
+        .service(at("/.refused/{status}").route(get().to(refused)))
         .default_service(web::to(nothing_here));
 }
 
@@ -101,4 +117,16 @@ async fn wrong_method() -> Result<HttpResponse, problem::Refusal> {
     Err(problem::Refusal::new(
         keyglass_protocol::problem::Problem::MethodNotAllowed,
     ))
+}
+
+/// Stands for a request that could not be read (see `strict`).
+async fn refused(status: web::Path<u16>) -> Result<HttpResponse, problem::Refusal> {
+    use keyglass_protocol::problem::Problem;
+    Err(problem::Refusal::new(match *status {
+        400 => Problem::MalformedRequest,
+        408 => Problem::Timeout,
+        431 => Problem::HeadersTooLarge,
+        _ => Problem::NotFound,
+    })
+    .close())
 }

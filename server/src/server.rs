@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use actix_web::dev::ServerHandle;
 use keyglass_monitoring::{MonitoringError, Registry, ServerMetrics};
 use keyglass_protocol::note::VerifierKey;
 use keyglass_protocol::quantity::ConfigHash;
@@ -18,14 +17,14 @@ use crate::artefacts::Artefacts;
 use crate::clock::Clock;
 use crate::configuration::{self, ConfigurationError};
 use crate::cosigners::{CosignerError, Cosigners};
-use crate::directory::{Directory, HeadCell};
+use crate::directory::HeadCell;
 use crate::guard::{FileGuard, GuardError};
 use crate::http::{self, Serving, State};
 use crate::keys::Keys;
 use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
 use crate::service::{PendingCell, Service};
 use crate::settings::Settings;
-use crate::submission::{Access, Submission};
+use crate::submission::Access;
 
 /// Why the server does not start, or ended by itself.
 #[derive(Debug, Error)]
@@ -97,7 +96,7 @@ pub struct Running {
     /// Address of health and metrics.
     pub admin: SocketAddr,
     stop: watch::Sender<bool>,
-    ports: [ServerHandle; 2],
+    ports: Serving,
     publisher: oneshot::Receiver<Result<(), PublishError>>,
     readers: Option<Runtime>,
 }
@@ -131,9 +130,9 @@ pub async fn start(
     let (stop, stopped) = watch::channel(false);
     let publisher = spawn_publisher(publisher, stopped).await?;
     let readers = runtime("readers")?;
-    let serving = serve(&service, &readers, registry);
-    let serving = match serving {
-        Ok(serving) => serving,
+    let state = State::new(Arc::clone(&service), Access::Open, readers.handle().clone());
+    let ports = match http::serve(state, registry) {
+        Ok(ports) => ports,
         Err(error) => {
             stop.send_replace(true);
             let _ended = publisher.await;
@@ -144,17 +143,12 @@ pub async fn start(
             });
         }
     };
-    let (api, admin, ports) = (serving.api, serving.admin, serving.handles());
-    serving
-        .servers
-        .into_iter()
-        .for_each(|port| drop(tokio::spawn(port)));
     Ok(Running {
         origin: service.keys.origin().to_owned(),
         log_vkey: service.keys.log.verifier().clone(),
         config_sha256: service.config.hash(),
-        api,
-        admin,
+        api: ports.api,
+        admin: ports.admin,
         stop,
         ports,
         publisher,
@@ -226,23 +220,6 @@ async fn spawn_publisher(
     }
 }
 
-fn serve(service: &Arc<Service>, readers: &Runtime, registry: Registry) -> io::Result<Serving> {
-    let directory = Directory::new(
-        service.store.clone(),
-        service.head.clone(),
-        readers.handle().clone(),
-    );
-    let submission = Submission::new(Arc::clone(service), Access::Open);
-    http::serve(
-        State {
-            service: Arc::clone(service),
-            directory,
-            submission,
-        },
-        registry,
-    )
-}
-
 fn runtime(name: &'static str) -> Result<Runtime, ServerError> {
     Builder::new_multi_thread()
         .thread_name(name)
@@ -270,14 +247,15 @@ impl Running {
             ended = &mut self.publisher => Some(ended),
             _ = stopped.wait_for(|stop| *stop) => None,
         };
-        let [api, admin] = &self.ports;
-        api.stop(true).await;
-        self.stop.send_replace(true);
-        let ended = match ended {
-            Some(ended) => ended,
-            None => (&mut self.publisher).await,
+        let (stop, publisher) = (&self.stop, &mut self.publisher);
+        let publisher_ends = async move {
+            stop.send_replace(true);
+            match ended {
+                Some(ended) => ended,
+                None => publisher.await,
+            }
         };
-        admin.stop(true).await;
+        let ended = self.ports.stop_around(publisher_ends).await;
         match ended {
             Ok(outcome) => Ok(outcome?),
             Err(_) => Err(ServerError::PublisherDied),

@@ -3,21 +3,35 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Server, ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, Error, web};
 use keyglass_monitoring::Registry;
 use keyglass_protocol::problem::Problem;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use super::observe::observe;
 use super::problem::Refusal;
+use super::strict::Strict;
 use super::{State, admin_routes, routes};
 
 /// Seconds that open requests have when the server stops.
 const SHUTDOWN_SECONDS: u64 = 10;
 /// Connections that are open at once, per worker.
 const MAX_CONNECTIONS: usize = 10_000;
+/// Threads that talk to the API's clients; proofs are made elsewhere.
+const API_WORKERS: usize = 2;
+/// How long an idle connection stays open.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// How long a connection that is being closed may still send.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Both ports while they serve.
 pub struct Serving {
@@ -25,24 +39,31 @@ pub struct Serving {
     pub api: SocketAddr,
     /// Address of health and metrics.
     pub admin: SocketAddr,
-    pub(crate) servers: [Server; 2],
+    handles: [ServerHandle; 2],
+    closing: watch::Sender<bool>,
 }
 
 impl Serving {
-    /// Handles with which the ports are closed.
-    pub(crate) fn handles(&self) -> [ServerHandle; 2] {
-        let [api, admin] = &self.servers;
-        [api.handle(), admin.handle()]
+    /// Stops the API once open requests are answered, then waits for `between`, then stops the admin port: a load balancer
+    /// and a supervisor can watch the end.
+    pub async fn stop_around<T>(&self, between: impl Future<Output = T>) -> T {
+        let [api, admin] = &self.handles;
+        // Idle connections close at once instead of being waited for.
+        self.closing.send_replace(true);
+        api.stop(true).await;
+        let result = between.await;
+        admin.stop(true).await;
+        result
     }
 }
 
-/// Binds both ports. They serve as soon as the servers are awaited.
+/// Binds both ports and serves them on the runtime of the caller.
 ///
 /// # Errors
 /// A port cannot be bound.
 pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
     let settings = &state.service.settings;
-    let (timeout, workers) = (settings.request_timeout, 2);
+    let patience = settings.request_timeout;
     let api = TcpListener::bind(settings.listen)?;
     let admin = TcpListener::bind(settings.admin_listen)?;
     let (api_address, admin_address) = (api.local_addr()?, admin.local_addr()?);
@@ -50,37 +71,106 @@ pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
         web::Data::from(Arc::new(state)),
         web::Data::from(Arc::new(registry)),
     );
-    let for_admin = state.clone();
-    let api = HttpServer::new(move || {
+    let (closing, closed) = watch::channel(false);
+    let for_api = state.clone();
+    let api = Port {
+        listener: api,
+        workers: API_WORKERS,
+        grace: SHUTDOWN_SECONDS,
+        patience,
+        closed: closed.clone(),
+    };
+    let api = api.serve(move || {
         App::new()
-            .app_data(state.clone())
+            .app_data(for_api.clone())
             .wrap(from_fn(observe))
             .configure(routes)
-    })
-    .client_request_timeout(timeout)
-    .max_connections(MAX_CONNECTIONS)
-    .workers(workers)
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .disable_signals()
-    .listen(api)?
-    .run();
-    let admin = HttpServer::new(move || {
+    })?;
+    let admin = Port {
+        listener: admin,
+        workers: 1,
+        grace: 1,
+        patience,
+        closed,
+    };
+    let admin = admin.serve(move || {
         App::new()
-            .app_data(for_admin.clone())
+            .app_data(state.clone())
             .app_data(registry.clone())
+            .wrap(from_fn(observe))
             .configure(admin_routes)
-    })
-    .client_request_timeout(timeout)
-    .workers(1)
-    .shutdown_timeout(1)
-    .disable_signals()
-    .listen(admin)?
-    .run();
+    })?;
     Ok(Serving {
         api: api_address,
         admin: admin_address,
-        servers: [api, admin],
+        handles: [api, admin],
+        closing,
     })
+}
+
+/// One port with its limits.
+struct Port {
+    listener: TcpListener,
+    workers: usize,
+    /// Seconds that open requests have when the port closes.
+    grace: u64,
+    patience: Duration,
+    closed: watch::Receiver<bool>,
+}
+
+impl Port {
+    /// Serves `app` on connections that pass on only well-framed requests, each within its time.
+    fn serve<F, A, B>(self, app: F) -> io::Result<ServerHandle>
+    where
+        F: Fn() -> App<A> + Send + Clone + 'static,
+        A: ServiceFactory<
+                ServiceRequest,
+                Config = (),
+                Response = ServiceResponse<B>,
+                Error = Error,
+                InitError = (),
+            > + 'static,
+        B: MessageBody + 'static,
+    {
+        let Self {
+            listener,
+            workers,
+            grace,
+            patience,
+            closed,
+        } = self;
+        let service = move || {
+            let closed = closed.clone();
+            let signal = move || {
+                let mut closed = closed.clone();
+                async move { drop(closed.wait_for(|closed| *closed).await) }
+            };
+            let http = HttpService::build()
+                .keep_alive(KEEP_ALIVE)
+                // The connection itself knows when a request began.
+                .client_request_timeout(Duration::ZERO)
+                .client_disconnect_timeout(LINGER)
+                .graceful_shutdown_signal(signal)
+                .h1(map_config(app(), |()| AppConfig::default()));
+            let connection = fn_service(move |stream: TcpStream| async move {
+                let peer = stream.peer_addr().ok();
+                // Answers are written in one piece: there is nothing to wait for.
+                let _slower = stream.set_nodelay(true);
+                Ok::<_, DispatchError>((Strict::new(stream, patience), peer))
+            });
+            connection.and_then(http)
+        };
+        let server = Server::build()
+            .workers(workers)
+            .max_concurrent_connections(MAX_CONNECTIONS)
+            .shutdown_timeout(grace)
+            .disable_signals()
+            .listen("http", listener, service)?
+            .run();
+        let handle = server.handle();
+        drop(tokio::spawn(server));
+        Ok(handle)
+    }
 }
 
 /// Runs a blocking call beside the threads that talk to clients.

@@ -198,10 +198,10 @@ impl Settings {
                 "must be at least 1s, in whole seconds".to_owned(),
             ));
         }
-        if self.request_timeout.is_zero() || self.request_timeout > Duration::from_secs(10) {
+        if self.request_timeout.is_zero() || self.request_timeout > Duration::from_secs(9) {
             return Err(value(
                 "request_timeout",
-                "must be more than 0s and at most 10s".to_owned(),
+                "must be more than 0s and at most 9s".to_owned(),
             ));
         }
         if self.quorum_late > self.quorum_timeout {
@@ -337,7 +337,7 @@ mod tests {
             (
                 "request_timeout",
                 Layer {
-                    request_timeout: Some("11s".parse().unwrap()),
+                    request_timeout: Some("10s".parse().unwrap()),
                     ..layer()
                 },
             ),

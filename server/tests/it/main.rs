@@ -1,0 +1,18 @@
+//! The server from outside: real databases, real ports, time that is handed in.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
+
+mod bad_input;
+mod common;
+mod cosigning;
+mod program;
+mod publisher_cycle;
+mod publisher_faults;
+mod restored_backup;
+mod submission;

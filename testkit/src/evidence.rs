@@ -156,7 +156,7 @@ pub fn all() -> Vec<Case> {
             broken_receipt(Late::NotYet)
         }),
         ("receipt_with_a_later_start", "refused", "epochs-missing", || {
-            broken_receipt(Late::LateStart)
+            broken_receipt(Late::Beheaded)
         }),
         (
             "receipt_with_another_audit_proof",
@@ -509,7 +509,7 @@ enum Late {
     /// The deadline has not passed.
     NotYet,
     /// The file starts at a leaf that is later than the acceptance.
-    LateStart,
+    Beheaded,
     /// An audit proof is not the one that its leaf states.
     OtherProof,
     /// The heartbeat is late, but the file ends before the head.
@@ -564,7 +564,7 @@ fn broken_receipt(late: Late) -> Evidence {
     let mut before = w.epoch_proof(Epoch::new(3), w.size());
     match late {
         Late::Gap | Late::Short => drop(epochs.remove(0)),
-        Late::LateStart => {
+        Late::Beheaded => {
             epochs.remove(0);
             before = w.epoch_proof(Epoch::new(4), w.size());
         }

@@ -123,6 +123,15 @@ pub enum StoreError {
         /// The reader's epoch.
         pinned: u64,
     },
+    /// A leaf that the tree has already.
+    #[error("a leaf would be inserted twice")]
+    LeafTwice,
+    /// akd and our own tree came to different roots for one batch: one of them is wrong, and nothing is written.
+    #[error("akd and the tree in memory differ about the root of epoch {epoch}")]
+    TreesDiffer {
+        /// The epoch.
+        epoch: u64,
+    },
     /// A write through a reader.
     #[error("a pinned reader cannot write")]
     ReadOnly,
@@ -157,6 +166,8 @@ impl StoreError {
             Self::HeadBackwards { .. } => "head-backwards",
             Self::ConfigDiffers => "config-differs",
             Self::PinOverrun { .. } => "pin-overrun",
+            Self::LeafTwice => "leaf-twice",
+            Self::TreesDiffer { .. } => "trees-differ",
             Self::ReadOnly => "read-only",
             Self::ThreadDied => "database-thread-died",
         }

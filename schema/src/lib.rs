@@ -28,5 +28,5 @@ pub use keys::StoreKeys;
 pub use log::Cosignature;
 pub use queue::{Conflict, Enqueued, Frozen, Holder, NewUpdate, ReceiptRow, ReceiptStatus};
 pub use store::{Store, Stored};
-pub use tree::{PinnedTree, TreeStore};
+pub use tree::{AppendProof, PinnedTree, Tree, TreeStore, wire};
 pub use url::DatabaseUrl;

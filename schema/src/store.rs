@@ -1,5 +1,7 @@
 //! Opening a store: migrate, then prove that the key is this database's.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use keyglass_protocol::label::Label;
 use keyglass_protocol::quantity::{Epoch, KeyVersion};
@@ -11,7 +13,7 @@ use crate::keys::{Sealed, StoreKeys};
 use crate::migrate::migrate;
 use crate::number::loaded_version;
 use crate::tables::meta;
-use crate::tree::{PinnedTree, Selection, TreeStore, select_state, tree_head};
+use crate::tree::{HeldTrees, PinnedTree, Selection, Tree, TreeStore, select_state, tree_head, user_data};
 use crate::url::DatabaseUrl;
 
 /// What the sealed check value says.
@@ -22,6 +24,7 @@ const KEY_CHECK: &[u8] = b"keyglass store v1";
 pub struct Store {
     pub(crate) database: Database,
     pub(crate) keys: StoreKeys,
+    trees: Arc<HeldTrees>,
 }
 
 /// One stored version of a label's record.
@@ -43,7 +46,12 @@ impl Store {
     pub fn open(url: &DatabaseUrl, keys: StoreKeys) -> Result<Self, StoreError> {
         let database = Database::open(url)?;
         migrate(database.pools())?;
-        let store = Self { database, keys };
+        let trees = Arc::default();
+        let store = Self {
+            database,
+            keys,
+            trees,
+        };
         store
             .database
             .write("check_key", |tx| check_key(tx, &store.keys))?;
@@ -52,12 +60,28 @@ impl Store {
 
     /// akd's storage for the one publisher.
     pub fn tree(&self) -> TreeStore {
-        TreeStore::new(self.database.clone(), self.keys.clone())
+        TreeStore::new(self.database.clone(), self.keys.clone(), Arc::clone(&self.trees))
     }
 
     /// akd's storage for readers that stand on `epoch`.
     pub fn pinned(&self, epoch: Epoch) -> PinnedTree {
-        PinnedTree::new(self.database.clone(), self.keys.clone(), epoch)
+        let trees = Arc::clone(&self.trees);
+        PinnedTree::new(self.database.clone(), self.keys.clone(), trees, epoch)
+    }
+
+    /// The tree as it stood at `epoch`, in memory. The first call reads all of it, later ones what was added since; an
+    /// epoch before the last three is built anew. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError::EpochMoved`] if the stored tree has not reached this epoch; or the database fails or is damaged.
+    pub fn tree_at(&self, epoch: Epoch) -> Result<Arc<Tree>, StoreError> {
+        self.trees.at(&self.database, epoch.get())
+    }
+
+    /// Whether readers that stand on `epoch` are at most one epoch behind what this process knows of the tree. Does not
+    /// ask the database.
+    pub fn covers(&self, epoch: Epoch) -> bool {
+        self.trees.covers(epoch.get())
     }
 
     /// Newest epoch of the tree; `None` before akd created it.
@@ -83,6 +107,28 @@ impl Store {
     /// [`StoreError`] if the database fails or the row is damaged.
     pub fn version(&self, label: &Label, version: KeyVersion) -> Result<Option<Stored>, StoreError> {
         self.select(label, Selection::version(version.get()))
+    }
+
+    /// All versions of a label's record published no later than `at`, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row is damaged.
+    pub fn versions_until(&self, label: &Label, at: Epoch) -> Result<Vec<Stored>, StoreError> {
+        let states = self.database.read_one("label_versions", |tx| {
+            user_data(tx, &self.keys, label.as_bytes(), at.get())
+        })?;
+        let stored = states.into_iter().map(|state| {
+            let version = KeyVersion::new(state.version).map_err(|_| StoreError::Corrupt {
+                table: "label_states",
+                why: "version zero",
+            })?;
+            Ok(Stored {
+                version,
+                epoch: Epoch::new(state.epoch),
+                value: state.value.0,
+            })
+        });
+        stored.collect()
     }
 
     fn select(&self, label: &Label, selection: Selection) -> Result<Option<Stored>, StoreError> {

@@ -15,6 +15,10 @@ diesel::table! {
 }
 
 diesel::table! {
+    leaves (epoch, part) { epoch -> BigInt, part -> BigInt, bytes -> Binary, }
+}
+
+diesel::table! {
     label_states (label_hash, epoch) {
         label_hash -> Binary,
         epoch -> BigInt,
@@ -76,11 +80,6 @@ diesel::table! {
 
 diesel::table! {
     configs (hash) { hash -> Binary, first_epoch -> BigInt, document -> Binary, }
-}
-
-diesel::table! {
-    /// Temporary table on Postgres that a publish is copied into.
-    staged_nodes (key) { key -> Binary, state -> Binary, }
 }
 
 diesel::table! {

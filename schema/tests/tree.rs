@@ -14,7 +14,7 @@ use keyglass_protocol::quantity::Epoch;
 use keyglass_schema::test_database::{Backend, TestDatabase, on_both};
 
 fn rows(database: &TestDatabase) -> [usize; 3] {
-    ["nodes", "label_states", "tree_head"].map(|table| database.count(table))
+    ["leaves", "label_states", "tree_head"].map(|table| database.count(table))
 }
 
 #[test]
@@ -208,9 +208,67 @@ fn a_damaged_row_is_an_error_and_never_absence() {
             assert_eq!(error.reason(), "broken-seal");
             let error = store.tree().get_user_data(&"account:1".into()).await.unwrap_err();
             assert!(matches!(error, StorageError::Other(_)), "{error}");
-            database.execute(&format!("UPDATE nodes SET state = {one}"));
             assert!(directory.publish(common::updates(11, 2)).await.is_err());
             assert_eq!(store.tree_epoch().unwrap(), Some(Epoch::new(1)));
+        });
+    });
+}
+
+#[test]
+fn a_tree_with_a_lost_or_altered_leaf_has_another_root_or_none() {
+    on_both(|database| {
+        runtime().block_on(async {
+            let store = database.open();
+            let directory = akd(store.tree()).await;
+            publish(&directory, 10, 1).await;
+            publish(&directory, 5, 2).await;
+            let signed = store.tree_at(Epoch::new(2)).unwrap();
+            assert_eq!(store.tree_at(Epoch::new(1)).unwrap().epoch(), Epoch::new(1));
+            assert_eq!(
+                database.open().tree_at(Epoch::new(2)).unwrap().root(),
+                signed.root()
+            );
+            assert_eq!(store.tree_at(Epoch::new(3)).unwrap_err().reason(), "epoch-moved");
+            let (blob, cut) = match database.backend() {
+                Backend::Sqlite => ("zeroblob(64)", "substr(bytes, 2)"),
+                Backend::Postgres => ("decode(repeat('00', 64), 'hex')", "substr(bytes, 2)"),
+            };
+            database.execute(&format!("UPDATE leaves SET bytes = {blob} WHERE epoch = 1"));
+            let other = database.open().tree_at(Epoch::new(2)).unwrap();
+            assert_ne!(other.root(), signed.root());
+            database.execute(&format!("UPDATE leaves SET bytes = {cut} WHERE epoch = 2"));
+            let error = database.open().tree_at(Epoch::new(2)).unwrap_err();
+            assert_eq!(error.reason(), "corrupt-row");
+            database.execute("DELETE FROM leaves");
+            assert_ne!(
+                database.open().tree_at(Epoch::new(2)).unwrap().root(),
+                signed.root()
+            );
+        });
+    });
+}
+
+#[test]
+fn a_process_that_did_not_publish_follows() {
+    on_both(|database| {
+        runtime().block_on(async {
+            let (writer, follower) = (database.open(), database.open());
+            let directory = akd(writer.tree()).await;
+            publish(&directory, 700, 1).await;
+            let first = follower.tree_at(Epoch::new(1)).unwrap();
+            for round in 2..=6 {
+                publish(&directory, 3 * round, round).await;
+            }
+            for epoch in [6, 5, 2, 1, 0] {
+                let epoch = Epoch::new(epoch);
+                let (ours, theirs) = (follower.tree_at(epoch).unwrap(), writer.tree_at(epoch).unwrap());
+                assert_eq!(
+                    (ours.root(), ours.nodes()),
+                    (theirs.root(), theirs.nodes()),
+                    "{epoch}"
+                );
+            }
+            assert_eq!(follower.tree_at(Epoch::new(1)).unwrap().root(), first.root());
         });
     });
 }

@@ -32,3 +32,22 @@ pub(super) fn prefix(val: &[u8; 32], bits: u32) -> NodeLabel {
 pub(super) fn is_below(label: &NodeLabel, ancestor: &NodeLabel) -> bool {
     label.label_len > ancestor.label_len && prefix(&label.label_val, ancestor.label_len) == *ancestor
 }
+
+/// One bit of a whole label; `false` past its end.
+pub(super) fn bit(label: &[u8; 32], index: u32) -> bool {
+    let byte = usize::try_from(index / 8).ok().and_then(|at| label.get(at));
+    byte.is_some_and(|byte| byte.rotate_left(index % 8 + 1) & 1 == 1)
+}
+
+/// How many bits two whole labels have in common at their start. 0 to 256.
+pub(super) fn common_bits(a: &[u8; 32], b: &[u8; 32]) -> u32 {
+    let mut bits = 0;
+    for (x, y) in a.iter().zip(b) {
+        let differ = x ^ y;
+        if differ != 0 {
+            return bits + differ.leading_zeros();
+        }
+        bits += 8;
+    }
+    bits
+}

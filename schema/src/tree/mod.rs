@@ -2,7 +2,10 @@
 
 mod bits;
 mod commit;
+mod compact;
+mod held;
 mod label_states;
+mod leaf_rows;
 mod node_key;
 mod node_row;
 mod nodes;
@@ -19,9 +22,12 @@ use crate::database::Database;
 use crate::error::StoreError;
 use crate::keys::StoreKeys;
 
+pub use compact::{AppendProof, Tree, wire};
+pub(crate) use held::HeldTrees;
 pub(crate) use label_states::{Selection, select_state};
 pub(crate) use nodes::tree_head;
 pub use pinned::PinnedTree;
+pub(crate) use storage::user_data;
 
 /// akd's storage for the one publisher: reads and writes at the newest stored epoch.
 ///
@@ -31,14 +37,16 @@ pub use pinned::PinnedTree;
 pub struct TreeStore {
     database: Database,
     keys: StoreKeys,
+    trees: Arc<HeldTrees>,
     armed: Arc<Mutex<Option<Epoch>>>,
 }
 
 impl TreeStore {
-    pub(crate) fn new(database: Database, keys: StoreKeys) -> Self {
+    pub(crate) fn new(database: Database, keys: StoreKeys, trees: Arc<HeldTrees>) -> Self {
         Self {
             database,
             keys,
+            trees,
             armed: Arc::default(),
         }
     }
@@ -48,6 +56,15 @@ impl TreeStore {
     /// successful or not.
     pub fn arm(&self, expected: Epoch) {
         *self.armed.lock().unwrap_or_else(PoisonError::into_inner) = Some(expected);
+    }
+
+    /// The newest stored tree; the empty one before akd created it. Blocking.
+    fn stored_tree(&self) -> Result<Arc<Tree>, StoreError> {
+        let head = self.database.read_one("tree_epoch", tree_head)?;
+        match head {
+            Some(head) => self.trees.at(&self.database, head.epoch),
+            None => Ok(Arc::new(Tree::empty())),
+        }
     }
 
     fn disarm(&self) -> Option<Epoch> {

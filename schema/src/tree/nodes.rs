@@ -1,7 +1,5 @@
 //! Reading node rows and the tree's head.
 
-use std::collections::HashMap;
-
 use akd::NodeLabel;
 use akd::tree_node::TreeNodeWithPreviousValue;
 use diesel::prelude::*;
@@ -12,9 +10,6 @@ use crate::connection::{Tx, on_both};
 use crate::error::StoreError;
 use crate::number::loaded;
 use crate::tables::{nodes, tree_head as head};
-
-/// Keys of one `IN` list.
-const CHUNK: usize = 500;
 
 /// Newest epoch and number of nodes of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,30 +40,4 @@ pub(super) fn node(
     let query = || nodes::table.filter(nodes::key.eq(&key)).select(nodes::state);
     let row: Option<Vec<u8>> = on_both!(tx, conn => query().first(conn).optional()?);
     row.map(|row| node_row::decode(label, &row)).transpose()
-}
-
-/// The nodes that exist among `labels`, in any order.
-pub(super) fn nodes(
-    tx: &mut Tx<'_>,
-    labels: &[NodeLabel],
-) -> Result<Vec<TreeNodeWithPreviousValue>, StoreError> {
-    let mut asked: Vec<(Vec<u8>, NodeLabel)> = labels.iter().map(|l| (node_key(l), *l)).collect();
-    asked.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let mut found = Vec::with_capacity(asked.len());
-    for chunk in asked.chunks(CHUNK) {
-        let keys: Vec<&[u8]> = chunk.iter().map(|(key, _)| key.as_slice()).collect();
-        let query = || {
-            nodes::table
-                .filter(nodes::key.eq_any(&keys))
-                .select((nodes::key, nodes::state))
-        };
-        let rows: Vec<(Vec<u8>, Vec<u8>)> = on_both!(tx, conn => query().load(conn)?);
-        let labels: HashMap<&[u8], NodeLabel> = chunk.iter().map(|(k, l)| (k.as_slice(), *l)).collect();
-        for (key, row) in rows {
-            if let Some(label) = labels.get(key.as_slice()) {
-                found.push(node_row::decode(*label, &row)?);
-            }
-        }
-    }
-    Ok(found)
 }

@@ -1,42 +1,43 @@
 //! A reader that stands still at one epoch while the publisher may already be one further.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use akd::errors::StorageError;
 use akd::storage::types::{DbRecord, KeyData, ValueState, ValueStateRetrievalFlag};
 use akd::storage::{Database as Storage, DbSetState, Storable};
-use akd::tree_node::TreeNodeWithPreviousValue;
-use akd::{AkdLabel, AkdValue, NodeLabel};
+use akd::{AkdLabel, AkdValue};
 use async_trait::async_trait;
 use keyglass_protocol::quantity::Epoch;
 
 use super::blocking;
+use super::held::HeldTrees;
 use super::label_states::Selection;
-use super::nodes::{node, nodes, tree_head};
+use super::nodes::tree_head;
 use super::record_id::RecordId;
 use super::storage::{not_found, some_states, user_data, user_state, versions};
-use crate::connection::Tx;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::keys::StoreKeys;
 
 /// akd's storage as it was at one epoch; refuses every write. Clones share connections.
 ///
-/// akd keeps one earlier state of each node, so a reader at n is served from a tree at n or n+1. Beyond that,
-/// akd would answer with a foreign root: this reader fails instead, and the caller asks
-/// [`PinnedTree::still_valid`] after each proof and compares the root with the signed one.
+/// The tree of its epoch never changes. Still it serves only while the stored tree is at n or n+1, as every reader
+/// does: whoever is further behind has missed something and shall not go on as if nothing were.
 #[derive(Clone)]
 pub struct PinnedTree {
     database: Database,
     keys: StoreKeys,
+    trees: Arc<HeldTrees>,
     epoch: Epoch,
 }
 
 impl PinnedTree {
-    pub(crate) fn new(database: Database, keys: StoreKeys, epoch: Epoch) -> Self {
+    pub(crate) fn new(database: Database, keys: StoreKeys, trees: Arc<HeldTrees>, epoch: Epoch) -> Self {
         Self {
             database,
             keys,
+            trees,
             epoch,
         }
     }
@@ -65,20 +66,9 @@ impl PinnedTree {
         }
     }
 
-    /// Refuses a node whose state at this epoch is gone. A node without an earlier state is simply younger.
-    fn usable(&self, node: TreeNodeWithPreviousValue) -> Result<TreeNodeWithPreviousValue, StoreError> {
-        let newer = |epoch: u64| epoch > self.epoch.get();
-        let gone = newer(node.latest_node.last_epoch)
-            && node
-                .previous_node
-                .as_ref()
-                .is_some_and(|previous| newer(previous.last_epoch));
-        if gone { Err(self.overrun()) } else { Ok(node) }
-    }
-
-    fn record(&self, tx: &mut Tx<'_>, id: &RecordId) -> Result<Option<DbRecord>, StoreError> {
+    fn record(&self, id: &RecordId) -> Result<Option<DbRecord>, StoreError> {
         match id {
-            RecordId::Azks => match tree_head(tx)? {
+            RecordId::Azks => match self.database.read_one("get_pinned_record", tree_head)? {
                 None => Ok(None),
                 Some(head) if self.covers(head.epoch) => Ok(Some(DbRecord::Azks(DbRecord::build_azks(
                     self.epoch.get(),
@@ -87,29 +77,19 @@ impl PinnedTree {
                 Some(_) => Err(self.overrun()),
             },
             RecordId::Node(label) => {
-                let found = node(tx, *label)?.map(|node| self.usable(node)).transpose()?;
-                Ok(found.map(DbRecord::TreeNode))
+                if !self.trees.covers(self.epoch.get()) {
+                    return Err(self.overrun());
+                }
+                let tree = self.trees.at(&self.database, self.epoch.get())?;
+                Ok(tree.akd_node(label).map(DbRecord::TreeNode))
             }
             RecordId::State { label, epoch } => {
                 let selection = Selection::epoch(*epoch).pinned(self.epoch.get());
-                Ok(user_state(tx, &self.keys, label, selection)?.map(DbRecord::ValueState))
+                self.database.read_one("get_pinned_record", |tx| {
+                    Ok(user_state(tx, &self.keys, label, selection)?.map(DbRecord::ValueState))
+                })
             }
         }
-    }
-
-    fn records(&self, tx: &mut Tx<'_>, ids: &[RecordId]) -> Result<Vec<DbRecord>, StoreError> {
-        let mut labels: Vec<NodeLabel> = Vec::with_capacity(ids.len());
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            match id {
-                RecordId::Node(label) => labels.push(*label),
-                other => found.extend(self.record(tx, other)?),
-            }
-        }
-        for node in nodes(tx, &labels)? {
-            found.push(DbRecord::TreeNode(self.usable(node)?));
-        }
-        Ok(found)
     }
 }
 
@@ -126,11 +106,7 @@ impl Storage for PinnedTree {
     async fn get<St: Storable>(&self, id: &St::StorageKey) -> Result<DbRecord, StorageError> {
         let id = RecordId::of::<St>(id)?;
         let reader = self.clone();
-        let found = blocking(move || {
-            reader
-                .database
-                .read_one("get_pinned_record", |tx| reader.record(tx, &id))
-        });
+        let found = blocking(move || reader.record(&id));
         found.await?.ok_or_else(not_found)
     }
 
@@ -138,9 +114,8 @@ impl Storage for PinnedTree {
         let ids = RecordId::all::<St>(ids)?;
         let reader = self.clone();
         blocking(move || {
-            reader
-                .database
-                .read("get_pinned_records", |tx| reader.records(tx, &ids))
+            let found = ids.iter().map(|id| reader.record(id));
+            found.filter_map(Result::transpose).collect()
         })
         .await
     }

@@ -1,21 +1,76 @@
 //! akd's storage trait for the publisher.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use akd::errors::StorageError;
 use akd::storage::types::{DbRecord, KeyData, ValueState, ValueStateRetrievalFlag};
 use akd::storage::{Database, DbSetState, Storable};
-use akd::{AkdLabel, AkdValue, NodeLabel};
+use akd::{AkdLabel, AkdValue};
 use async_trait::async_trait;
 
-use super::commit::Rows;
+use super::commit::{Published, Rows};
 use super::label_states::{Selection, all_states, select_state, select_states};
-use super::nodes::{node, nodes, tree_head};
+use super::nodes::{node, tree_head};
 use super::record_id::RecordId;
 use super::{TreeStore, blocking};
 use crate::connection::Tx;
 use crate::error::StoreError;
 use crate::keys::StoreKeys;
+
+impl TreeStore {
+    /// One publish: the tree in memory moves only after the database has.
+    fn commit(&self, records: Vec<DbRecord>) -> Result<(), StoreError> {
+        let expected = self.disarm();
+        let published = Published::sort(records)?;
+        let tree = Arc::new(published.grow(&*self.stored_tree()?)?);
+        let rows = Rows::publish(&self.keys, &published)?;
+        self.database
+            .write("commit_tree", |tx| rows.commit(tx, expected))?;
+        self.trees.keep(tree);
+        Ok(())
+    }
+
+    /// Records outside of a publish: the empty tree when it is created.
+    fn set_single(&self, records: &[DbRecord]) -> Result<(), StoreError> {
+        let rows = Rows::single(&self.keys, records)?;
+        self.database.write("set_tree_records", |tx| rows.write(tx))?;
+        if rows.moves_head() {
+            self.trees.forget();
+        }
+        Ok(())
+    }
+
+    /// A node of the newest tree that this process holds, without touching the database.
+    fn held_node(&self, id: &RecordId) -> Option<DbRecord> {
+        let RecordId::Node(label) = id else { return None };
+        self.trees.newest()?.akd_node(label).map(DbRecord::TreeNode)
+    }
+
+    fn stored_record(&self, id: &RecordId) -> Result<Option<DbRecord>, StoreError> {
+        match id {
+            // akd asks for this first: whatever it reads next comes from the tree of this epoch.
+            RecordId::Azks => {
+                let head = self.database.read_one("get_tree_record", tree_head)?;
+                head.map(|head| {
+                    self.trees.at(&self.database, head.epoch)?;
+                    Ok(DbRecord::Azks(DbRecord::build_azks(head.epoch, head.nodes)))
+                })
+                .transpose()
+            }
+            RecordId::Node(label) => match self.stored_tree()?.akd_node(label) {
+                Some(node) => Ok(Some(DbRecord::TreeNode(node))),
+                None => self.database.read_one("get_tree_record", |tx| {
+                    Ok(node(tx, *label)?.map(DbRecord::TreeNode))
+                }),
+            },
+            RecordId::State { label, epoch } => self.database.read_one("get_tree_record", |tx| {
+                let state = user_state(tx, &self.keys, label, Selection::epoch(*epoch))?;
+                Ok(state.map(DbRecord::ValueState))
+            }),
+        }
+    }
+}
 
 #[async_trait]
 impl Database for TreeStore {
@@ -26,29 +81,19 @@ impl Database for TreeStore {
     async fn batch_set(&self, records: Vec<DbRecord>, state: DbSetState) -> Result<(), StorageError> {
         let store = self.clone();
         blocking(move || match state {
-            DbSetState::TransactionCommit => {
-                let expected = store.disarm();
-                let rows = Rows::encode(&store.keys, &records)?;
-                store
-                    .database
-                    .write("commit_tree", |tx| rows.commit(tx, expected))
-            }
-            DbSetState::General => {
-                let rows = Rows::encode(&store.keys, &records)?;
-                store.database.write("set_tree_records", |tx| rows.write(tx))
-            }
+            DbSetState::TransactionCommit => store.commit(records),
+            DbSetState::General => store.set_single(&records),
         })
         .await
     }
 
     async fn get<St: Storable>(&self, id: &St::StorageKey) -> Result<DbRecord, StorageError> {
         let id = RecordId::of::<St>(id)?;
+        if let Some(found) = self.held_node(&id) {
+            return Ok(found);
+        }
         let store = self.clone();
-        let found = blocking(move || {
-            store
-                .database
-                .read_one("get_tree_record", |tx| record(tx, &store.keys, &id))
-        });
+        let found = blocking(move || store.stored_record(&id));
         found.await?.ok_or_else(not_found)
     }
 
@@ -56,9 +101,11 @@ impl Database for TreeStore {
         let ids = RecordId::all::<St>(ids)?;
         let store = self.clone();
         blocking(move || {
-            store
-                .database
-                .read("get_tree_records", |tx| records(tx, &store.keys, &ids))
+            let found = ids.iter().map(|id| match store.held_node(id) {
+                Some(node) => Ok(Some(node)),
+                None => store.stored_record(id),
+            });
+            found.filter_map(Result::transpose).collect()
         })
         .await
     }
@@ -119,36 +166,8 @@ pub(super) fn some_states(states: Vec<ValueState>) -> Result<KeyData, StorageErr
     }
 }
 
-fn record(tx: &mut Tx<'_>, keys: &StoreKeys, id: &RecordId) -> Result<Option<DbRecord>, StoreError> {
-    match id {
-        RecordId::Azks => {
-            let head = tree_head(tx)?;
-            Ok(head.map(|head| DbRecord::Azks(DbRecord::build_azks(head.epoch, head.nodes))))
-        }
-        RecordId::Node(label) => Ok(node(tx, *label)?.map(DbRecord::TreeNode)),
-        RecordId::State { label, epoch } => {
-            Ok(user_state(tx, keys, label, Selection::epoch(*epoch))?.map(DbRecord::ValueState))
-        }
-    }
-}
-
-fn records(tx: &mut Tx<'_>, keys: &StoreKeys, ids: &[RecordId]) -> Result<Vec<DbRecord>, StoreError> {
-    let labels: Vec<NodeLabel> = ids
-        .iter()
-        .filter_map(|id| match id {
-            RecordId::Node(label) => Some(*label),
-            _ => None,
-        })
-        .collect();
-    let mut found: Vec<DbRecord> = nodes(tx, &labels)?.into_iter().map(DbRecord::TreeNode).collect();
-    for id in ids.iter().filter(|id| !matches!(id, RecordId::Node(_))) {
-        found.extend(record(tx, keys, id)?);
-    }
-    Ok(found)
-}
-
 /// All versions of a label until an epoch.
-pub(super) fn user_data(
+pub(crate) fn user_data(
     tx: &mut Tx<'_>,
     keys: &StoreKeys,
     label: &[u8],

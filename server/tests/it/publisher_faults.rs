@@ -143,7 +143,7 @@ fn the_process_ends_while_the_log_begins() {
 /// A table, what publishing does to it, and whether a failure there must end the process.
 const WRITES: [(&str, &str, bool); 10] = [
     ("updates", "UPDATE", false),
-    ("nodes", "INSERT", true),
+    ("leaves", "INSERT", true),
     ("label_states", "INSERT", true),
     ("tree_head", "UPDATE", true),
     ("epochs", "INSERT", false),

@@ -8,6 +8,7 @@ DROP TABLE updates;
 DROP TABLE receipts;
 DROP TABLE label_states;
 DROP TABLE nodes;
+DROP TABLE leaves;
 DROP TABLE tree_head;
 DROP TABLE meta;
 DROP FUNCTION head_never_back();

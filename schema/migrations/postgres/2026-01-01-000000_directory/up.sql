@@ -18,12 +18,24 @@ COMMENT ON COLUMN tree_head.id IS 'always 1: one row';
 COMMENT ON COLUMN tree_head.epoch IS 'newest epoch of the akd tree';
 COMMENT ON COLUMN tree_head.nodes IS 'akd''s count of tree nodes';
 
+CREATE TABLE leaves (
+    epoch  BIGINT NOT NULL CHECK (epoch >= 1),
+    part   BIGINT NOT NULL CHECK (part >= 0),
+    bytes  BYTEA  NOT NULL CHECK (octet_length(bytes) BETWEEN 64 AND 32768),
+    PRIMARY KEY (epoch, part)
+);
+-- Hashes do not compress: spare the attempt.
+ALTER TABLE leaves ALTER COLUMN bytes SET STORAGE EXTERNAL;
+COMMENT ON COLUMN leaves.epoch IS 'epoch that inserted them';
+COMMENT ON COLUMN leaves.part IS '0, 1, 2 of this epoch';
+COMMENT ON COLUMN leaves.bytes IS 'label and commitment, 64 bytes each';
+
 CREATE TABLE nodes (
     key   BYTEA NOT NULL PRIMARY KEY CHECK (octet_length(key) BETWEEN 1 AND 37),
     state BYTEA NOT NULL CHECK (octet_length(state) >= 1)
 );
 COMMENT ON COLUMN nodes.key IS 'prefix bytes, then length: tree order';
-COMMENT ON COLUMN nodes.state IS 'versioned: current and previous state';
+COMMENT ON COLUMN nodes.state IS 'what akd sets outside of a publish: the empty root';
 
 CREATE TABLE label_states (
     label_hash BYTEA    NOT NULL CHECK (octet_length(label_hash) = 16),

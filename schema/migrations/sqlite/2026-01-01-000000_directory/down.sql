@@ -8,5 +8,6 @@ DROP TABLE updates;
 DROP TABLE receipts;
 DROP TABLE label_states;
 DROP TABLE nodes;
+DROP TABLE leaves;
 DROP TABLE tree_head;
 DROP TABLE meta;

@@ -13,9 +13,16 @@ CREATE TABLE tree_head (
     nodes INTEGER NOT NULL CHECK (nodes >= 0)          -- akd's count of tree nodes
 ) STRICT;
 
+CREATE TABLE leaves (
+    epoch  INTEGER NOT NULL CHECK (epoch >= 1),                     -- epoch that inserted them
+    part   INTEGER NOT NULL CHECK (part >= 0),                      -- 0, 1, 2 of this epoch
+    bytes  BLOB    NOT NULL CHECK (length(bytes) BETWEEN 64 AND 32768), -- label and commitment, 64 bytes each
+    PRIMARY KEY (epoch, part)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE nodes (
     key   BLOB NOT NULL PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 37), -- prefix bytes, then length: tree order
-    state BLOB NOT NULL CHECK (length(state) >= 1)                        -- versioned: current and previous state
+    state BLOB NOT NULL CHECK (length(state) >= 1)                        -- what akd sets outside of a publish: the empty root
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE label_states (

@@ -1,13 +1,15 @@
 //! Questions in, proofs out. Knows nothing of HTTP.
 //!
 //! Every question is answered under one head: the checkpoint, its last leaf, and proofs at that leaf's root. The work
-//! runs on a runtime of its own, never on the threads that talk to clients. After a proof was made, the stored epoch is
-//! read again; if the tree was more than one epoch ahead, the answer is discarded and made again under the newer head.
+//! runs on a runtime of its own, never on the threads that talk to clients. After a proof was made, it is checked that
+//! the tree is not more than one epoch ahead; otherwise the answer is discarded and made again under the newer head.
 
 mod error;
 mod head;
 mod history;
 mod prover;
+mod served;
+mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,10 @@ pub use error::LookupError;
 pub use head::{Head, HeadCell};
 pub(crate) use prover::describe;
 pub use prover::{ProveError, Prover};
+pub use served::Served;
+pub use source::ProofSource;
+
+use served::Asked;
 
 /// How often an answer that was overtaken is made again.
 const ATTEMPTS: usize = 4;
@@ -75,8 +81,9 @@ impl Directory {
     /// # Errors
     /// [`LookupError::Absent`] with the proof, [`LookupError::SinceBeyondNewest`], [`LookupError::UnknownSize`], or
     /// what failed.
-    pub async fn lookup(&self, label: Label, extras: Extras) -> Result<Answer, LookupError> {
-        self.answer(move |question| {
+    pub async fn lookup(&self, label: Label, extras: Extras) -> Result<Arc<Served>, LookupError> {
+        let asked = Asked::new(&label, extras.from, extras.since, false);
+        self.serve(asked, move |question| {
             let label = label.clone();
             async move { question.lookup(&label, extras).await }
         })
@@ -105,8 +112,9 @@ impl Directory {
         label: Label,
         since: KeyVersion,
         from: Option<LogSize>,
-    ) -> Result<Answer, LookupError> {
-        self.answer(move |question| {
+    ) -> Result<Arc<Served>, LookupError> {
+        let asked = Asked::new(&label, from, Some(since), true);
+        self.serve(asked, move |question| {
             let label = label.clone();
             async move { question.history(&label, since, from).await }
         })
@@ -128,6 +136,25 @@ impl Directory {
         let (store, size) = (self.store.clone(), head.size);
         let (_, proof) = blocking(move || head::leaf_with_proof(&store, epoch, size)).await?;
         Ok(Some((head.checkpoint.clone(), proof)))
+    }
+
+    /// The answer that this head has given before, or a new one. Of several who ask the same at once, one does the work.
+    async fn serve<F, Fut>(&self, asked: Asked, work: F) -> Result<Arc<Served>, LookupError>
+    where
+        F: Fn(Question) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Answer, LookupError>> + Send,
+    {
+        let head = self.head()?;
+        match head.answers.get_value_or_guard_async(&asked).await {
+            Ok(served) => Ok(served),
+            Err(turn) => {
+                let served = Arc::new(Served::new(self.answer(work).await?));
+                if served.answer().checkpoint == head.checkpoint {
+                    let _replaced = turn.insert(Arc::clone(&served));
+                }
+                Ok(served)
+            }
+        }
     }
 
     /// Runs `work` under the head, again under a newer one if it was overtaken.
@@ -152,7 +179,7 @@ impl Directory {
                 })
                 .await;
                 // An error may come from being overtaken as well: look at the clock of the tree first.
-                match head.prover.check_in_time().await {
+                match head.prover.check_in_time() {
                     Ok(()) => return outcome,
                     Err(_) => tracing::debug!("an answer was overtaken and is made again"),
                 }
@@ -171,7 +198,7 @@ struct Question {
 
 /// One label with what stands under it.
 enum Found {
-    Present(LookupProof, Stored),
+    Present(LookupProof, Arc<Stored>),
     Absent(AbsenceProof),
 }
 
@@ -208,11 +235,11 @@ impl Question {
     ) -> Result<Answer, LookupError> {
         let mut answer = self.frame(from).await?;
         let Some(stored) = self.newest(label).await? else {
-            answer.absences.push(self.head.prover.absence(label).await?);
+            answer.absences.push(self.head.prover.absence(label)?);
             return Err(LookupError::Absent(Box::new(answer)));
         };
         if since > stored.version {
-            answer.lookups.push(self.head.prover.lookup(label).await?);
+            answer.lookups.push(self.head.prover.lookup_of(label, &stored)?);
             return Err(LookupError::SinceBeyondNewest(Box::new(answer)));
         }
         answer.history = Some(self.prove_history(label, since, stored.version).await?);
@@ -253,16 +280,14 @@ impl Question {
     }
 
     async fn find(&self, label: &Label) -> Result<Found, LookupError> {
-        // akd would call every storage error "not found"; the store tells them apart.
         Ok(match self.newest(label).await? {
-            Some(stored) => Found::Present(self.head.prover.lookup(label).await?, stored),
-            None => Found::Absent(self.head.prover.absence(label).await?),
+            Some(stored) => Found::Present(self.head.prover.lookup_of(label, &stored)?, stored),
+            None => Found::Absent(self.head.prover.absence(label)?),
         })
     }
 
-    async fn newest(&self, label: &Label) -> Result<Option<Stored>, LookupError> {
-        let (store, label, epoch) = (self.store.clone(), label.clone(), self.head.leaf.epoch);
-        blocking(move || store.newest(&label, epoch)).await
+    async fn newest(&self, label: &Label) -> Result<Option<Arc<Stored>>, LookupError> {
+        Ok(self.head.prover.newest(label).await?)
     }
 
     async fn prove_history(

@@ -17,7 +17,7 @@ use crate::artefacts::Artefacts;
 use crate::clock::Clock;
 use crate::configuration::{self, ConfigurationError};
 use crate::cosigners::{CosignerError, Cosigners};
-use crate::directory::HeadCell;
+use crate::directory::{HeadCell, ProofSource};
 use crate::guard::{FileGuard, GuardError};
 use crate::http::{self, Serving, State};
 use crate::keys::Keys;
@@ -174,7 +174,12 @@ pub fn open(
     let artefacts = Artefacts::open(&settings.artefact_dir()).map_err(folder)?;
     let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
     let config = configuration::in_force(&store, &keys, &settings)?;
+    let source = {
+        let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());
+        ProofSource::new(&store, &keys.vrf, proofs, answers)
+    };
     Ok(Service {
+        source,
         cosigners: Cosigners::from_settings(&settings)?,
         metrics: ServerMetrics::register(registry)?,
         head: HeadCell::default(),

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::artefacts::Artefacts;
 use crate::clock::Clock;
 use crate::cosigners::Cosigners;
-use crate::directory::HeadCell;
+use crate::directory::{HeadCell, ProofSource};
 use crate::keys::Keys;
 use crate::settings::Settings;
 
@@ -26,6 +26,8 @@ pub struct Service {
     pub config: ConfigDocument,
     /// The database.
     pub store: Store,
+    /// What proofs are made from.
+    pub source: ProofSource,
     /// The folder of immutable artefacts.
     pub artefacts: Artefacts,
     /// Who cosigns.

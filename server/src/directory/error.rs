@@ -34,7 +34,7 @@ pub enum LookupError {
     Store(#[from] StoreError),
     /// A proof could not be made.
     #[error("proof: {0}")]
-    Prove(#[from] ProveError),
+    Prove(ProveError),
     /// What is stored does not fit together.
     #[error("stored data is damaged: {0}")]
     Damaged(&'static str),
@@ -47,6 +47,15 @@ pub enum LookupError {
     /// A worker died.
     #[error("a worker died")]
     WorkerDied,
+}
+
+impl From<ProveError> for LookupError {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::Store(error) => Self::Store(error),
+            other => Self::Prove(other),
+        }
+    }
 }
 
 impl From<LogProveError<StoreError>> for LookupError {

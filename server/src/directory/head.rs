@@ -9,8 +9,9 @@ use keyglass_protocol::quantity::{Epoch, LogHash, LogSize};
 use keyglass_schema::Store;
 
 use super::LookupError;
+use super::ProofSource;
 use super::prover::Prover;
-use crate::keys::Vrf;
+use super::served::{Answers, answers};
 
 /// The epoch that readers are answered from.
 pub struct Head {
@@ -24,6 +25,9 @@ pub struct Head {
     pub epoch: EpochProof,
     /// Makes proofs at this epoch.
     pub prover: Arc<Prover>,
+    /// Answers that were given at this head. They go with it.
+    pub(super) answers: Answers,
+    answer_bytes: u64,
 }
 
 impl Head {
@@ -31,17 +35,19 @@ impl Head {
     ///
     /// # Errors
     /// [`LookupError`] if the store lacks any of it or the tree does not have the signed root.
-    pub async fn load(store: &Store, vrf: &Vrf, size: LogSize, note: &[u8]) -> Result<Self, LookupError> {
+    pub async fn load(source: &ProofSource, size: LogSize, note: &[u8]) -> Result<Self, LookupError> {
         let epoch = size.last_epoch().ok_or(LookupError::Unavailable)?;
-        let source = store.clone();
-        let (leaf, proof) = super::blocking(move || leaf_with_proof(&source, epoch, size)).await?;
-        let prover = Prover::new(store, vrf, epoch, leaf.root).await?;
+        let store = source.store.clone();
+        let (leaf, proof) = super::blocking(move || leaf_with_proof(&store, epoch, size)).await?;
+        let prover = Prover::new(source, epoch, leaf.root).await?;
         Ok(Self {
             size,
             checkpoint: text(note)?,
             leaf,
             epoch: proof,
             prover: Arc::new(prover),
+            answers: answers(source.answer_bytes),
+            answer_bytes: source.answer_bytes,
         })
     }
 
@@ -56,6 +62,8 @@ impl Head {
             leaf: self.leaf,
             epoch: self.epoch.clone(),
             prover: Arc::clone(&self.prover),
+            answers: answers(self.answer_bytes),
+            answer_bytes: self.answer_bytes,
         })
     }
 }

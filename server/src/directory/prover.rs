@@ -1,57 +1,52 @@
 //! Proofs from the tree as it stood at one epoch.
 //!
-//! The one place where readers meet akd. A faster prover replaces this file and nothing around it: what it hands out
-//! are the bytes of akd's protobuf messages.
+//! What is handed out are, byte for byte, the protobuf messages that akd would make. The paths come from the tree in
+//! memory, which never changes; the VRF's part is kept from one question to the next.
 
-use akd::append_only_zks::DEFAULT_AZKS_KEY;
-use akd::directory::ReadOnlyDirectory;
-use akd::ecvrf::VRFKeyStorage as _;
+use std::sync::Arc;
+
 use akd::errors::{AkdError, StorageError};
-use akd::proto::specs::types as pb;
-use akd::storage::StorageManager;
-use akd::storage::types::DbRecord;
-use akd::{
-    AkdLabel, Azks, AzksParallelismConfig, Digest, HistoryParams, NodeLabel, VersionFreshness,
-    WhatsAppV1Configuration,
-};
+use akd::{AkdValue, VersionFreshness};
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::{AbsenceProof, B64, LookupProof, MarkerProof};
-use keyglass_protocol::quantity::{Epoch, KeyVersion, RootHash};
+use keyglass_protocol::quantity::{Epoch, KeyVersion, LeafLabel, RootHash};
 use keyglass_protocol::tree;
-use keyglass_schema::{PinnedTree, Store};
-use protobuf::Message as _;
+use keyglass_schema::{StoreError, Stored, Tree, wire};
 use thiserror::Error;
 
-use crate::keys::Vrf;
+use super::ProofSource;
+use crate::keys::Placed;
 
-/// Upper bound of the nodes that one epoch's readers keep in memory. 64 MiB.
-const CACHE_BYTES: usize = 64 << 20;
+/// Bytes of a lookup proof besides the record, about.
+const LOOKUP: usize = 8 << 10;
 
 /// Why there is no proof.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProveError {
-    /// akd or the storage behind it failed.
-    #[error("akd: {0}")]
-    Akd(String),
-    /// A proof does not encode.
-    #[error("protobuf: {0}")]
-    Encode(#[from] protobuf::Error),
+    /// The database failed, or what it holds is damaged.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
     /// The tree has another root than the signed leaf of its epoch. Nothing may be answered from it.
     #[error("the tree of epoch {epoch} has another root than the signed leaf")]
     RootDiffers {
         /// The epoch.
         epoch: Epoch,
     },
-    /// The tree moved on while the proof was made; it may be of two epochs at once.
+    /// Records and tree do not fit together: what one has, the other lacks.
+    #[error("records and tree of epoch {epoch} do not fit together: {what}")]
+    Inconsistent {
+        /// The epoch.
+        epoch: Epoch,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// The tree moved on while the proof was made: this reader stands too far behind.
     #[error("the tree moved on while the proof was made")]
     Overtaken,
-}
-
-impl From<AkdError> for ProveError {
-    fn from(error: AkdError) -> Self {
-        Self::Akd(describe(&error))
-    }
+    /// A worker died.
+    #[error("a worker died")]
+    WorkerDied,
 }
 
 /// akd's message, unless it names the label that was asked for: labels are never logged.
@@ -64,51 +59,71 @@ pub(crate) fn describe(error: &AkdError) -> String {
 
 /// Makes proofs at one epoch.
 pub struct Prover {
-    directory: ReadOnlyDirectory<WhatsAppV1Configuration, PinnedTree, Vrf>,
-    storage: StorageManager<PinnedTree>,
-    vrf: Vrf,
-    pin: PinnedTree,
-    root: RootHash,
+    source: ProofSource,
+    tree: Arc<Tree>,
 }
 
 impl Prover {
     /// A prover on the tree of `epoch`, whose signed (or to be signed) root is `root`.
     ///
     /// # Errors
-    /// [`ProveError::Akd`] if there is no such tree, [`ProveError::RootDiffers`].
-    pub async fn new(store: &Store, vrf: &Vrf, epoch: Epoch, root: RootHash) -> Result<Self, ProveError> {
-        let pin = store.pinned(epoch);
-        // Everything that is read at a pinned epoch stays true, so this cache cannot go stale.
-        let storage = StorageManager::new(pin.clone(), None, Some(CACHE_BYTES), None);
-        let parallelism = AzksParallelismConfig::disabled();
-        let directory = ReadOnlyDirectory::new(storage.clone(), vrf.clone(), parallelism).await?;
-        let prover = Self {
-            directory,
-            storage,
-            vrf: vrf.clone(),
-            pin,
-            root,
-        };
-        let found = prover.directory.get_epoch_hash().await?;
-        prover.check_root(found.0, &found.1)?;
-        Ok(prover)
+    /// [`ProveError::Store`] if there is no such tree, [`ProveError::RootDiffers`].
+    pub async fn new(source: &ProofSource, epoch: Epoch, root: RootHash) -> Result<Self, ProveError> {
+        let store = source.store.clone();
+        let tree = blocking(move || store.tree_at(epoch)).await?;
+        if tree.root() != root {
+            return Err(ProveError::RootDiffers { epoch });
+        }
+        Ok(Self {
+            source: source.clone(),
+            tree,
+        })
     }
 
     /// The epoch of every proof.
     pub fn epoch(&self) -> Epoch {
-        self.pin.epoch()
+        self.tree.epoch()
     }
 
-    /// Whether what was read so far was read in time. Ask after a proof was made and before it is used.
+    /// Whether this reader is not too far behind. Ask after a proof was made and before it is used.
     ///
     /// # Errors
-    /// [`ProveError::Overtaken`] if the stored tree is more than one epoch ahead, or cannot be asked.
-    pub async fn check_in_time(&self) -> Result<(), ProveError> {
-        let pin = self.pin.clone();
-        match tokio::task::spawn_blocking(move || pin.still_valid()).await {
-            Ok(Ok(true)) => Ok(()),
-            _ => Err(ProveError::Overtaken),
+    /// [`ProveError::Overtaken`] if the tree that this process knows is more than one epoch ahead.
+    pub fn check_in_time(&self) -> Result<(), ProveError> {
+        if self.source.store.covers(self.epoch()) {
+            Ok(())
+        } else {
+            Err(ProveError::Overtaken)
         }
+    }
+
+    /// The newest version of a label at this epoch; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ProveError`].
+    pub async fn newest(&self, label: &Label) -> Result<Option<Arc<Stored>>, ProveError> {
+        if let Some(recent) = self
+            .source
+            .recent(label)
+            .filter(|recent| self.is_newest(label, recent))
+        {
+            return Ok(Some(recent));
+        }
+        let first = self.place(label, VersionFreshness::Fresh, 1);
+        if !self.tree.contains(&first.leaf) {
+            return Ok(None);
+        }
+        let (store, asked, epoch) = (self.source.store.clone(), label.clone(), self.epoch());
+        let stored = blocking(move || store.newest(&asked, epoch)).await?;
+        let stored = Arc::new(stored.ok_or_else(|| self.inconsistent("a record"))?);
+        self.source.remember(label, &stored);
+        Ok(Some(stored))
+    }
+
+    /// A version that was published by this epoch is the newest as long as the tree has no mark that it is stale.
+    fn is_newest(&self, label: &Label, stored: &Stored) -> bool {
+        let stale = || self.place(label, VersionFreshness::Stale, stored.version.get());
+        stored.epoch <= self.epoch() && !self.tree.contains(&stale().leaf)
     }
 
     /// The lookup proof of a label that exists at this epoch, with all markers.
@@ -116,41 +131,61 @@ impl Prover {
     /// # Errors
     /// [`ProveError`]; also if the label does not exist.
     pub async fn lookup(&self, label: &Label) -> Result<LookupProof, ProveError> {
-        let akd_label = AkdLabel(label.as_bytes().to_vec());
-        let (proof, found) = self.directory.lookup(akd_label.clone()).await?;
-        self.check_root(found.0, &found.1)?;
-        let version = KeyVersion::new(proof.version).unwrap_or(KeyVersion::FIRST);
-        let mut markers = Vec::new();
-        for marker in tree::lookup_markers(version, self.epoch()) {
-            markers.push(self.marker(&akd_label, marker).await?);
-        }
+        let newest = self.newest(label).await?;
+        let newest = newest.ok_or_else(|| self.inconsistent("the label"))?;
+        self.lookup_of(label, &newest)
+    }
+
+    /// The lookup proof of a label whose newest version at this epoch is `newest`.
+    ///
+    /// # Errors
+    /// [`ProveError::Inconsistent`] if the tree lacks any of it.
+    pub fn lookup_of(&self, label: &Label, newest: &Stored) -> Result<LookupProof, ProveError> {
+        let version = newest.version.get();
+        let power = 1_u64 << version.ilog2();
+        let existence = self.place(label, VersionFreshness::Fresh, version);
+        let marker = self.place(label, VersionFreshness::Fresh, power);
+        let stale = self.place(label, VersionFreshness::Stale, version);
+        // akd hashes an owned value; it is written from here as well.
+        let value = AkdValue(newest.value.clone());
+        let mut out = Vec::with_capacity(LOOKUP.saturating_add(value.len()));
+        wire::number(&mut out, 1, newest.epoch.get());
+        wire::bytes(&mut out, 2, &value);
+        wire::number(&mut out, 3, version);
+        wire::bytes(&mut out, 4, &existence.proof);
+        self.put_membership(&mut out, 5, &existence.leaf)?;
+        wire::bytes(&mut out, 6, &marker.proof);
+        self.put_membership(&mut out, 7, &marker.leaf)?;
+        wire::bytes(&mut out, 8, &stale.proof);
+        self.put_absence(&mut out, 9, &stale.leaf)?;
+        let nonce = self.source.vrf.nonce(&existence.leaf, version, &value);
+        wire::bytes(&mut out, 10, nonce.as_bytes());
+        let markers = tree::lookup_markers(newest.version, self.epoch());
+        let markers = markers.into_iter().map(|marker| self.marker(label, marker));
         Ok(LookupProof {
             label: label.as_str().to_owned(),
-            proof: B64(pb::LookupProof::from(&proof).write_to_bytes()?),
-            markers,
+            proof: B64(out),
+            markers: markers.collect::<Result<_, _>>()?,
         })
     }
 
     /// The proof that a label does not exist at this epoch.
     ///
     /// # Errors
-    /// [`ProveError`].
-    pub async fn absence(&self, label: &Label) -> Result<AbsenceProof, ProveError> {
-        let akd_label = AkdLabel(label.as_bytes().to_vec());
-        let (leaf, vrf_proof) = self.fresh(&akd_label, KeyVersion::FIRST).await;
-        let proof = if self.epoch() == Epoch::ZERO {
-            // The empty root itself is the proof: akd's own does not verify at epoch 0.
-            Vec::new()
-        } else {
-            let azks = self.azks().await?;
-            let proof = azks
-                .get_non_membership_proof::<WhatsAppV1Configuration, _>(&self.storage, leaf)
-                .await?;
-            pb::NonMembershipProof::from(&proof).write_to_bytes()?
-        };
+    /// [`ProveError::Inconsistent`] if it does.
+    pub fn absence(&self, label: &Label) -> Result<AbsenceProof, ProveError> {
+        let first = self.place(label, VersionFreshness::Fresh, 1);
+        let mut proof = Vec::new();
+        // At epoch 0 the empty root itself is the proof: akd's own does not verify there.
+        if self.epoch() > Epoch::ZERO {
+            proof.reserve(LOOKUP / 2);
+            if !self.tree.put_absence(&first.leaf, &mut proof) {
+                return Err(self.inconsistent("an absence"));
+            }
+        }
         Ok(AbsenceProof {
             label: label.as_str().to_owned(),
-            vrf_proof: B64(vrf_proof),
+            vrf_proof: B64(first.proof.to_vec()),
             proof: B64(proof),
         })
     }
@@ -160,49 +195,118 @@ impl Prover {
     /// # Errors
     /// [`ProveError`]; also if the label does not exist.
     pub async fn history(&self, label: &Label, count: Option<usize>) -> Result<Vec<u8>, ProveError> {
-        let akd_label = AkdLabel(label.as_bytes().to_vec());
-        let params = count.map_or(HistoryParams::Complete, HistoryParams::MostRecent);
-        let (proof, found) = self.directory.key_history(&akd_label, params).await?;
-        self.check_root(found.0, &found.1)?;
-        Ok(pb::HistoryProof::from(&proof).write_to_bytes()?)
+        let (store, asked, epoch) = (self.source.store.clone(), label.clone(), self.epoch());
+        let mut versions = blocking(move || store.versions_until(&asked, epoch)).await?;
+        versions.reverse();
+        versions.truncate(count.unwrap_or(usize::MAX));
+        let (Some(newest), Some(oldest)) = (versions.first(), versions.last()) else {
+            return Err(self.inconsistent("a record"));
+        };
+        let (past, future) = tree::history_markers(oldest.version, newest.version, epoch);
+        let mut out = Vec::with_capacity(versions.len().saturating_mul(LOOKUP / 2));
+        for version in &versions {
+            let mut update = Vec::with_capacity(LOOKUP);
+            self.put_update(&mut update, label, version)?;
+            wire::bytes(&mut out, 1, &update);
+        }
+        self.put_markers(&mut out, label, (2, 3), &past, Self::put_membership)?;
+        self.put_markers(&mut out, label, (4, 5), &future, Self::put_absence)?;
+        Ok(out)
     }
 
-    async fn marker(&self, label: &AkdLabel, version: KeyVersion) -> Result<MarkerProof, ProveError> {
-        let (leaf, vrf_proof) = self.fresh(label, version).await;
-        let azks = self.azks().await?;
-        let proof = azks
-            .get_membership_proof::<WhatsAppV1Configuration, _>(&self.storage, leaf)
-            .await?;
+    /// akd's `UpdateProof`.
+    fn put_update(&self, out: &mut Vec<u8>, label: &Label, stored: &Stored) -> Result<(), ProveError> {
+        let version = stored.version.get();
+        let existence = self.place(label, VersionFreshness::Fresh, version);
+        let value = AkdValue(stored.value.clone());
+        wire::number(out, 1, stored.epoch.get());
+        wire::bytes(out, 2, &value);
+        wire::number(out, 3, version);
+        wire::bytes(out, 4, &existence.proof);
+        self.put_membership(out, 5, &existence.leaf)?;
+        if let Some(before) = stored.version.previous() {
+            let stale = self.place(label, VersionFreshness::Stale, before.get());
+            wire::bytes(out, 6, &stale.proof);
+            self.put_membership(out, 7, &stale.leaf)?;
+        }
+        let nonce = self.source.vrf.nonce(&existence.leaf, version, &value);
+        wire::bytes(out, 8, nonce.as_bytes());
+        Ok(())
+    }
+
+    /// All VRF proofs of some markers, then all their paths.
+    fn put_markers(
+        &self,
+        out: &mut Vec<u8>,
+        label: &Label,
+        (vrf_field, field): (u8, u8),
+        markers: &[KeyVersion],
+        put: fn(&Self, &mut Vec<u8>, u8, &LeafLabel) -> Result<(), ProveError>,
+    ) -> Result<(), ProveError> {
+        let place = |marker: &KeyVersion| self.place(label, VersionFreshness::Fresh, marker.get());
+        let placed: Vec<Placed> = markers.iter().map(place).collect();
+        for placed in &placed {
+            wire::bytes(out, vrf_field, &placed.proof);
+        }
+        placed
+            .iter()
+            .try_for_each(|placed| put(self, out, field, &placed.leaf))
+    }
+
+    fn marker(&self, label: &Label, version: KeyVersion) -> Result<MarkerProof, ProveError> {
+        let placed = self.place(label, VersionFreshness::Fresh, version.get());
+        let mut proof = Vec::with_capacity(LOOKUP / 2);
+        if !self.tree.put_membership(&placed.leaf, &mut proof) {
+            return Err(self.inconsistent("a marker"));
+        }
         Ok(MarkerProof {
             version: version.get(),
-            vrf_proof: B64(vrf_proof),
-            proof: B64(pb::MembershipProof::from(&proof).write_to_bytes()?),
+            vrf_proof: B64(placed.proof.to_vec()),
+            proof: B64(proof),
         })
     }
 
-    async fn fresh(&self, label: &AkdLabel, version: KeyVersion) -> (NodeLabel, Vec<u8>) {
-        let proof = self.vrf.prove(label, VersionFreshness::Fresh, version.get());
-        let bytes = proof.to_bytes().to_vec();
-        (self.vrf.get_node_label_from_vrf_proof(proof).await, bytes)
-    }
-
-    async fn azks(&self) -> Result<Azks, ProveError> {
-        match self
-            .storage
-            .get::<Azks>(&DEFAULT_AZKS_KEY)
-            .await
-            .map_err(AkdError::Storage)?
-        {
-            DbRecord::Azks(azks) => Ok(azks),
-            _ => Err(ProveError::Overtaken),
+    fn put_membership(&self, out: &mut Vec<u8>, field: u8, leaf: &LeafLabel) -> Result<(), ProveError> {
+        let mut found = false;
+        wire::message(out, field, |out| found = self.tree.put_membership(leaf, out));
+        if found {
+            Ok(())
+        } else {
+            Err(self.inconsistent("a leaf"))
         }
     }
 
-    fn check_root(&self, epoch: u64, root: &Digest) -> Result<(), ProveError> {
-        if epoch == self.epoch().get() && root == self.root.as_bytes() {
+    fn put_absence(&self, out: &mut Vec<u8>, field: u8, leaf: &LeafLabel) -> Result<(), ProveError> {
+        let mut absent = false;
+        wire::message(out, field, |out| absent = self.tree.put_absence(leaf, out));
+        if absent {
             Ok(())
         } else {
-            Err(ProveError::RootDiffers { epoch: self.epoch() })
+            Err(self.inconsistent("an absence"))
+        }
+    }
+
+    fn place(&self, label: &Label, freshness: VersionFreshness, version: u64) -> Placed {
+        self.source.vrf.place(label.as_bytes(), freshness, version)
+    }
+
+    fn inconsistent(&self, what: &'static str) -> ProveError {
+        ProveError::Inconsistent {
+            epoch: self.epoch(),
+            what,
         }
     }
 }
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ProveError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(ProveError::WorkerDied),
+    }
+}
+
+#[cfg(test)]
+#[path = "prover_tests.rs"]
+mod tests;

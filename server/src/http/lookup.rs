@@ -26,8 +26,8 @@ pub(super) async fn one(request: HttpRequest, state: web::Data<State>) -> Result
         since: since.map(version).transpose()?,
     };
     let outcome = state.directory.lookup(path::label(&request)?, extras).await;
-    state.count(&outcome);
-    form.answer(StatusCode::OK, &outcome?, Keep::Not)
+    state.count(outcome.as_ref().map(|served| served.answer()));
+    form.served(&*outcome?, Keep::Not)
 }
 
 /// `GET /v1/accounts/{id}/history` and its siblings.
@@ -39,8 +39,8 @@ pub(super) async fn history(request: HttpRequest, state: web::Data<State>) -> Re
         .directory
         .history(path::label(&request)?, since, from.map(LogSize::new))
         .await;
-    state.count(&outcome);
-    form.answer(StatusCode::OK, &outcome?, Keep::Not)
+    state.count(outcome.as_ref().map(|served| served.answer()));
+    form.served(&*outcome?, Keep::Not)
 }
 
 /// `POST /v1/lookups`.
@@ -55,7 +55,7 @@ pub(super) async fn batch(
     let asked: BatchRequest = body::message(&request, payload, MAX_BATCH_BYTES, patience).await?;
     let labels = labels(&asked)?;
     let outcome = state.directory.batch(labels).await;
-    state.count(&outcome);
+    state.count(outcome.as_ref());
     form.answer(StatusCode::OK, &outcome?, Keep::Not)
 }
 
@@ -84,7 +84,7 @@ fn version(number: u64) -> Result<KeyVersion, Refusal> {
 }
 
 impl State {
-    fn count(&self, outcome: &Result<Answer, LookupError>) {
+    fn count(&self, outcome: Result<&Answer, &LookupError>) {
         let metrics = &self.service.metrics;
         match outcome {
             Ok(answer) => {

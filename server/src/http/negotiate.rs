@@ -8,6 +8,7 @@ use keyglass_protocol::problem::Problem;
 use serde::Serialize;
 
 use super::problem::Refusal;
+use crate::directory::Served;
 
 /// How long an answer may be kept.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,19 @@ impl Form {
         choose(&ranges).ok_or_else(|| Refusal::new(Problem::NotAcceptable))
     }
 
+    /// An answer of the directory in this form, encoded before if somebody has asked for it.
+    pub(super) fn served(self, served: &Served, keep: Keep) -> Result<HttpResponse, Refusal> {
+        let (media_type, body) = match self {
+            Self::Json => ("application/json", served.json().map_err(unencodable)?),
+            Self::Protobuf => (PROTOBUF_MEDIA_TYPE, served.protobuf()),
+        };
+        Ok(HttpResponse::Ok()
+            .content_type(media_type)
+            .insert_header(keep.header())
+            .insert_header((VARY, "accept"))
+            .body(body))
+    }
+
     /// A message in this form.
     pub(super) fn answer<T: Serialize + ProtoMessage>(
         self,
@@ -80,10 +94,12 @@ pub(super) fn json<T: Serialize>(message: &T, keep: Keep) -> Result<HttpResponse
 }
 
 fn json_bytes<T: Serialize>(message: &T) -> Result<Vec<u8>, Refusal> {
-    serde_json::to_vec(message).map_err(|error| {
-        tracing::error!(%error, "an answer does not encode");
-        Refusal::new(Problem::Internal)
-    })
+    serde_json::to_vec(message).map_err(unencodable)
+}
+
+fn unencodable(error: serde_json::Error) -> Refusal {
+    tracing::error!(%error, "an answer does not encode");
+    Refusal::new(Problem::Internal)
 }
 
 /// A media range with its weight in thousandths (RFC 9110 section 12.5.1).

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 pub use error::KeyError;
 pub use signer::Signer;
-pub use vrf::{TreeEntry, VRF_PROOF_LEN, Vrf};
+pub use vrf::{Placed, TreeEntry, VRF_PROOF_LEN, Vrf};
 
 use crate::files;
 use signer::Purpose;

@@ -150,8 +150,10 @@ impl PublishError {
             | Self::CosignerAhead { .. }
             | Self::CosignerFork { .. } => true,
             Self::Guard(e) => !matches!(e, GuardError::Io { .. }),
-            Self::Prove(ProveError::RootDiffers { .. })
-            | Self::Readers(LookupError::Prove(ProveError::RootDiffers { .. })) => true,
+            Self::Prove(e) | Self::Readers(LookupError::Prove(e)) => matches!(
+                e,
+                ProveError::RootDiffers { .. } | ProveError::Inconsistent { .. }
+            ),
             _ => false,
         }
     }

@@ -51,7 +51,7 @@ impl Publisher {
                 .store
                 .head()?
                 .ok_or(crate::directory::LookupError::Unavailable)?;
-            let head = Head::load(&service.store, &service.keys.vrf, size, &note).await?;
+            let head = Head::load(&service.source, size, &note).await?;
             service.head.set(head);
             service
                 .metrics

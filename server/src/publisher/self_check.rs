@@ -43,7 +43,7 @@ impl Publisher {
             root: &leaf.root,
             vrf: &vrf,
         };
-        let prover = Prover::new(&service.store, &service.keys.vrf, leaf.epoch, leaf.root).await?;
+        let prover = Prover::new(&service.source, leaf.epoch, leaf.root).await?;
         for update in samples(&service.store.frozen(leaf.epoch)?) {
             check_update(&prover, &head, update).await?;
         }

@@ -2,14 +2,11 @@
 
 use std::time::Instant;
 
-use akd::directory::ReadOnlyDirectory;
-use akd::local_auditing::AuditBlob;
-use akd::storage::StorageManager;
-use akd::{AzksParallelismConfig, WhatsAppV1Configuration};
 use keyglass_monitoring::PublishStep;
 use keyglass_protocol::epoch::Leaf;
 use keyglass_protocol::quantity::{AuditHash, Epoch, Millis, RootHash};
 use keyglass_protocol::tree;
+use keyglass_schema::StoreError;
 use sha2::{Digest as _, Sha256};
 
 use super::{PublishError, Publisher, Step};
@@ -96,28 +93,19 @@ impl Publisher {
         Ok(now.max(earliest))
     }
 
-    /// akd's proof of the step into the tree's newest epoch. Made at once: later it would be many times larger.
+    /// The proof of the step into the tree's newest epoch. Made at once: later it would be many times larger.
     async fn audit(&self, previous: &Leaf) -> Result<Audit, PublishError> {
-        let (before, epoch) = (previous.epoch, previous.epoch.next().unwrap_or(previous.epoch));
-        // A cache of its own, over a store that refuses writes: the writer has none.
-        let storage = StorageManager::new(self.service.store.pinned(epoch), None, None, None);
-        let vrf = self.service.keys.vrf.clone();
-        let tree: ReadOnlyDirectory<WhatsAppV1Configuration, _, _> =
-            ReadOnlyDirectory::new(storage, vrf, AzksParallelismConfig::default()).await?;
-        let root = tree.get_epoch_hash().await?.1;
-        let proof = tree.audit(before.get(), epoch.get()).await?;
-        let [single] = proof.proofs.as_slice() else {
-            return Err(PublishError::SelfCheck(
-                "akd's audit proof is not of one step".to_owned(),
-            ));
-        };
-        let blob = AuditBlob::new(*previous.root.as_bytes(), root, epoch.get(), single)
-            .map_err(|e| PublishError::SelfCheck(format!("akd's audit proof does not encode: {e:?}")))?;
-        let inserted = u64::try_from(single.inserted.len()).unwrap_or(u64::MAX);
-        Ok(Audit {
-            root: RootHash::new(root),
-            proof: blob.data,
-            inserted,
-        })
+        let epoch = previous.epoch.next().unwrap_or(previous.epoch);
+        let store = self.service.store.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let tree = store.tree_at(epoch)?;
+            let proof = tree.append_proof();
+            Ok::<_, StoreError>(Audit {
+                root: tree.root(),
+                proof: proof.bytes,
+                inserted: proof.inserted,
+            })
+        });
+        Ok(made.await.map_err(|_| StoreError::ThreadDied)??)
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::SettingsError;
+use super::memory::Memory;
 use super::period::Period;
 
 /// Environment variables with our prefix that belong to the verifier and may be around.
@@ -80,6 +81,12 @@ pub struct Layer {
     /// The key that opens the wrapped secrets [default: keys/wrapping.key in the data folder]
     #[arg(long, global = true, env = "KEYGLASS_WRAPPING_KEY", value_name = "FILE")]
     pub wrapping_key: Option<PathBuf>,
+    /// Memory for VRF proofs and records that were shown lately [default: 96MiB]
+    #[arg(long, global = true, env = "KEYGLASS_PROOF_CACHE", value_name = "SIZE")]
+    pub proof_cache: Option<Memory>,
+    /// Memory for answers that may be asked for again before the next epoch [default: 64MiB]
+    #[arg(long, global = true, env = "KEYGLASS_ANSWER_CACHE", value_name = "SIZE")]
+    pub answer_cache: Option<Memory>,
     /// Time in which the head and the body of a request must arrive [default: 8s]
     #[arg(long, global = true, env = "KEYGLASS_REQUEST_TIMEOUT", value_name = "TIME")]
     pub request_timeout: Option<Period>,
@@ -134,6 +141,8 @@ impl Layer {
             after_quorum_timeout: self.after_quorum_timeout.or(below.after_quorum_timeout),
             guard: self.guard.or(below.guard),
             wrapping_key: self.wrapping_key.or(below.wrapping_key),
+            proof_cache: self.proof_cache.or(below.proof_cache),
+            answer_cache: self.answer_cache.or(below.answer_cache),
             request_timeout: self.request_timeout.or(below.request_timeout),
             log_format: self.log_format.or(below.log_format),
             log: self.log.or(below.log),

@@ -1,6 +1,7 @@
 //! Settings: flag over environment over file over default.
 
 mod layer;
+mod memory;
 mod period;
 
 use std::io;
@@ -13,6 +14,7 @@ use keyglass_schema::DatabaseUrl;
 use thiserror::Error;
 
 pub use layer::{Layer, refuse_unknown_variables};
+pub use memory::Memory;
 pub use period::{BadPeriod, Period};
 
 /// Everything that can be set, complete and checked.
@@ -48,6 +50,10 @@ pub struct Settings {
     pub guard: PathBuf,
     /// The file of the key that opens the wrapped secrets.
     pub wrapping_key: PathBuf,
+    /// Memory for VRF proofs and records that were shown lately.
+    pub proof_cache: Memory,
+    /// Memory for the answers that were given at the present head.
+    pub answer_cache: Memory,
     /// Time in which the head and the body of a request must arrive.
     pub request_timeout: Duration,
     /// How log lines are written.
@@ -155,6 +161,8 @@ impl Settings {
             wrapping_key: given
                 .wrapping_key
                 .unwrap_or_else(|| data_dir.join("keys").join("wrapping.key")),
+            proof_cache: given.proof_cache.unwrap_or(Memory::mib(96)),
+            answer_cache: given.answer_cache.unwrap_or(Memory::mib(64)),
             request_timeout: period(given.request_timeout, 8_000),
             log_format: log_format(given.log_format.as_deref())?,
             log: given.log.unwrap_or_else(|| "info".to_owned()),

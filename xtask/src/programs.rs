@@ -50,6 +50,8 @@ pub(crate) fn long(options: &Long) -> Result<()> {
 /// Runs `testkit/src/bin/bench.rs` beside `testkit/akd-baseline`.
 pub(crate) fn bench(options: &Bench) -> Result<()> {
     let baseline = build_baseline()?;
+    // The benchmark starts the real server from the folder that it lies in itself.
+    build(&["--release", "-p", "keyglass-server", "-p", "keyglass-testkit"])?;
     let mut arguments = vec!["--baseline".to_owned(), baseline.display().to_string()];
     arguments.extend_from_slice(&options.arguments);
     run(&["--release", "--bin", "bench"], &arguments)
@@ -82,17 +84,21 @@ fn long_names() -> Result<Vec<String>> {
 
 /// The long tests start the real binaries from the folder that they lie in themselves.
 fn build_programs() -> Result<()> {
+    build(&[
+        "-p",
+        "keyglass-server",
+        "-p",
+        "keyglass-auditor",
+        "-p",
+        "keyglass",
+    ])
+}
+
+fn build(what: &[&str]) -> Result<()> {
     let status = Command::new(cargo())
         .current_dir(root()?)
         .args(["build", "--locked"])
-        .args([
-            "-p",
-            "keyglass-server",
-            "-p",
-            "keyglass-auditor",
-            "-p",
-            "keyglass",
-        ])
+        .args(what)
         .status()?;
     ensure!(status.success(), "the programs do not build");
     Ok(())

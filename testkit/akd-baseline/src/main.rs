@@ -25,6 +25,9 @@ struct Options {
     /// Lookups to measure.
     #[arg(long, default_value_t = 500)]
     lookups: u32,
+    /// Versions of the history to measure.
+    #[arg(long, default_value_t = 100)]
+    versions: u32,
     /// Bytes of every value.
     #[arg(long, default_value_t = 300)]
     value_bytes: usize,
@@ -136,9 +139,7 @@ async fn measure(directory: &PlainDirectory, o: &Options) -> Result<Report> {
         .await?;
     let publish_updates = meter.stop();
     let (lookup, lookup_verify, lookup_proof_bytes) = lookups(directory, o, &head).await?;
-    let meter = Meter::start();
-    directory.key_history(&label(0), HistoryParams::Complete).await?;
-    let history = meter.stop();
+    let history = history(directory, o).await?;
     Ok(Report {
         publish_new,
         publish_updates,
@@ -150,6 +151,19 @@ async fn measure(directory: &PlainDirectory, o: &Options) -> Result<Report> {
         lookup_proof_bytes,
         audit_proof_bytes,
     })
+}
+
+/// The complete history of account 1 with many versions, the second time that it is asked for.
+async fn history(directory: &PlainDirectory, o: &Options) -> Result<Spent> {
+    for version in 2..o.versions {
+        let mut value = vec![0; o.value_bytes.max(4)];
+        value.splice(..4, version.to_be_bytes());
+        directory.publish(vec![(label(1), AkdValue(value))]).await?;
+    }
+    directory.key_history(&label(1), HistoryParams::Complete).await?;
+    let meter = Meter::start();
+    directory.key_history(&label(1), HistoryParams::Complete).await?;
+    Ok(meter.stop())
 }
 
 async fn lookups(directory: &PlainDirectory, o: &Options, head: &EpochHash) -> Result<(Spent, Spent, usize)> {

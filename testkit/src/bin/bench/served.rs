@@ -1,0 +1,177 @@
+//! Our side as a whole process: the real server on the directory that was filled, asked over HTTP.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use keyglass_testkit::process::Process;
+use serde::Deserialize;
+
+use crate::ours::asked;
+use crate::{Options, Spent};
+
+/// What was seen from outside.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Served {
+    /// From the start of the process to the first answer of a lookup. Seconds.
+    pub(crate) ready: f64,
+    /// Of the server's process, per answer.
+    pub(crate) lookup: Spent,
+    pub(crate) lookup_again: Spent,
+    pub(crate) same: Spent,
+    pub(crate) static_body: Spent,
+    /// Resident memory after all of it, and its highest. MiB.
+    pub(crate) resident: f64,
+    pub(crate) resident_peak: f64,
+    /// Bytes of the body of one lookup.
+    pub(crate) body: f64,
+}
+
+/// Repetitions of what is quick.
+const REPEAT: u32 = 20_000;
+/// Clock ticks of Linux's process accounting in one second.
+const TICKS: f64 = 100.0;
+
+struct Server {
+    process: Process,
+    address: String,
+    ready: f64,
+}
+
+impl Server {
+    fn start(folder: &Path, more: &[&str]) -> Result<Self> {
+        let program = std::env::current_exe()?.with_file_name("keyglass-server");
+        ensure!(program.exists(), "{} is not built", program.display());
+        let mut arguments = vec![
+            "--data-dir".to_owned(),
+            folder.display().to_string(),
+            "--listen".to_owned(),
+            "127.0.0.1:0".to_owned(),
+            "--admin-listen".to_owned(),
+            "127.0.0.1:0".to_owned(),
+        ];
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        let began = Instant::now();
+        let mut process = Process::start(&program, &arguments, &folder.join("server.log"));
+        let address = process.wait_for(Duration::from_secs(600), |line| {
+            line.strip_prefix("api http://").map(str::to_owned)
+        });
+        let mut server = Self {
+            process,
+            address,
+            ready: 0.0,
+        };
+        let mut connection = server.connect()?;
+        while connection.get("/v1/accounts/0000000000")?.0 != 200 {
+            ensure!(
+                began.elapsed() < Duration::from_secs(600),
+                "the server does not get ready"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        server.ready = began.elapsed().as_secs_f64();
+        Ok(server)
+    }
+
+    fn connect(&self) -> Result<Connection> {
+        let stream = TcpStream::connect(&self.address)?;
+        stream.set_nodelay(true)?;
+        Ok(Connection(BufReader::new(stream)))
+    }
+
+    /// CPU seconds of the process so far.
+    fn cpu(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let (_, rest) = stat.rsplit_once(')').context("not a process")?;
+        let mut fields = rest.split_whitespace().skip(11);
+        let mut next = || -> Result<f64> { Ok(fields.next().context("no times")?.parse()?) };
+        Ok((next()? + next()?) / TICKS)
+    }
+
+    /// A line of the process's status, in MiB.
+    fn memory(&self, name: &str) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .context("no memory")?;
+        let kib: f64 = line.trim_matches([':', '\t', ' ', 'k', 'B']).parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    /// What one of these costs the server, asked one after the other on one connection.
+    fn cost(&self, paths: impl ExactSizeIterator<Item = String>) -> Result<Spent> {
+        let count = f64::from(u32::try_from(paths.len())?);
+        let mut connection = self.connect()?;
+        let (began, cpu) = (Instant::now(), self.cpu()?);
+        for path in paths {
+            let (status, _) = connection.get(&path)?;
+            ensure!(status == 200, "{path}: {status}");
+        }
+        let spent = Spent {
+            wall: began.elapsed().as_secs_f64(),
+            cpu: self.cpu()? - cpu,
+        };
+        Ok(spent.per(count))
+    }
+}
+
+struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    /// Status and length of the answer.
+    fn get(&mut self, path: &str) -> Result<(u32, usize)> {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
+        self.0.get_mut().write_all(request.as_bytes())?;
+        let (mut line, mut status, mut length) = (String::new(), 0, 0);
+        loop {
+            line.clear();
+            ensure!(self.0.read_line(&mut line)? > 0, "the server hung up");
+            let lower = line.trim_end().to_ascii_lowercase();
+            if let Some(rest) = lower.strip_prefix("http/1.1 ") {
+                status = rest.split(' ').next().context("no status")?.parse()?;
+            } else if let Some(rest) = lower.strip_prefix("content-length:") {
+                length = rest.trim().parse()?;
+            } else if lower.is_empty() {
+                break;
+            }
+        }
+        std::io::copy(
+            &mut self.0.by_ref().take(u64::try_from(length)?),
+            &mut std::io::sink(),
+        )?;
+        Ok((status, length))
+    }
+}
+
+/// Serves the directory in `folder` twice: without kept answers, and as it is by default.
+pub(crate) fn measure(o: &Options, folder: &Path) -> Result<Served> {
+    let more = o.database.as_deref().map(|url| ["--database", url]);
+    let more: Vec<&str> = more.into_iter().flatten().collect();
+    let mut served = Served::default();
+    let paths = || asked(o).into_iter().map(path);
+    let bare = Server::start(folder, &[more.as_slice(), &["--answer-cache", "0"]].concat())?;
+    served.lookup = bare.cost(paths())?;
+    // Often enough for the coarse clock.
+    let rounds = (REPEAT / 4 / o.lookups).max(1);
+    let again: Vec<String> = (0..rounds).flat_map(|_| paths()).collect();
+    served.lookup_again = bare.cost(again.into_iter())?;
+    drop(bare);
+    let server = Server::start(folder, &more)?;
+    served.ready = server.ready;
+    served.body = f64::from(u32::try_from(server.connect()?.get(&path(1))?.1)?);
+    let same = |path: &str| vec![path.to_owned(); usize::try_from(REPEAT).unwrap_or(1)].into_iter();
+    served.same = server.cost(same(&path(0)))?;
+    served.static_body = server.cost(same("/v1/config"))?;
+    server.cost(paths())?;
+    served.resident = server.memory("VmRSS")?;
+    served.resident_peak = server.memory("VmHWM")?;
+    Ok(served)
+}
+
+fn path(i: u32) -> String {
+    format!("/v1/accounts/{i:010}")
+}

@@ -26,7 +26,7 @@ type Akd<S> = Directory<WhatsAppV1Configuration, S, Vrf>;
 
 /// Accounts that get a version in each of the epochs 1..=20; account 0 in all of them.
 fn batch(epoch: usize) -> Vec<(AkdLabel, AkdValue)> {
-    let chosen = (0..40_usize).filter(|i| *i == 0 || (i * 7 + epoch) % (i + 2) == 0);
+    let chosen = (0..40_usize).filter(|i| *i == 0 || (i * 7 + epoch).is_multiple_of(i + 2));
     let value = |i| AkdValue(format!("value {i} of epoch {epoch}").into_bytes());
     chosen
         .map(|i| (AkdLabel(label(i).as_bytes().to_vec()), value(i)))
@@ -37,11 +37,14 @@ fn label(i: usize) -> Label {
     Label::parse(&format!("account:{i}")).unwrap()
 }
 
+/// Version, lookup proof, membership proofs of the markers.
+type Looked = (KeyVersion, Vec<u8>, Vec<Vec<u8>>);
+
 /// What akd answers at one epoch.
 #[derive(Default)]
 struct Expected {
     root: Option<RootHash>,
-    lookups: BTreeMap<usize, (KeyVersion, Vec<u8>, Vec<Vec<u8>>)>,
+    lookups: BTreeMap<usize, Looked>,
     histories: BTreeMap<(usize, Option<usize>), Vec<u8>>,
     absences: BTreeMap<usize, Vec<u8>>,
 }

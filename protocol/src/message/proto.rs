@@ -1,6 +1,7 @@
 //! The same messages in protobuf: `proto/keyglass.proto`, read strictly.
 //!
-//! Fields that the schema does not know, fields that occur twice and values of another type are refused.
+//! akd's proofs travel in their compact form ([`crate::tree::compact`]) where they have one; reading restores akd's exact
+//! bytes. Fields that the schema does not know, fields that occur twice and values of another type are refused.
 
 use super::answer::{
     AbsenceProof, Answer, BatchRequest, ConsistencyProof, EpochProof, HistoryProof, LookupProof, MarkerProof,
@@ -9,6 +10,7 @@ use super::bytes::B64;
 use super::submission::{PutAnswer, PutRequest, ReceiptAnswer, ReceiptState};
 use super::{MAX_ANSWER_BYTES, MAX_BATCH};
 use crate::error::FormatError;
+use crate::tree::compact;
 use crate::tree::wire::{Field, Fields, Once, WireError, push_capped, put_bytes, put_varint};
 
 /// Media type of the protobuf bodies.
@@ -174,28 +176,50 @@ impl ProtoMessage for ConsistencyProof {
     }
 }
 
+/// Appends akd's proof: compact in field `compact` if it has that form, else as it is in field `whole`.
+fn put_proof(out: &mut Vec<u8>, proof: &[u8], compact: (u32, Option<Vec<u8>>), whole: u32) {
+    match compact {
+        (field, Some(short)) => put_bytes(out, field, &short),
+        (_, None) => put(out, whole, proof),
+    }
+}
+
+/// akd's proof from the one of the two fields that is there; both would be two opinions.
+fn proof(whole: Once<B64>, compact: Once<B64>, number: u32) -> Result<B64, WireError> {
+    match (whole.optional(), compact.optional()) {
+        (Some(proof), None) | (None, Some(proof)) => Ok(proof),
+        (None, None) => Err(WireError::MissingField(number)),
+        (Some(_), Some(_)) => Err(WireError::DuplicateField(number)),
+    }
+}
+
 impl ProtoMessage for LookupProof {
     fn write(&self, out: &mut Vec<u8>) {
         put(out, 1, self.label.as_bytes());
-        put(out, 2, &self.proof.0);
+        let short = compact::compact_lookup(&self.proof.0);
+        if short.is_none() {
+            put(out, 2, &self.proof.0);
+        }
         self.markers.iter().for_each(|m| put_nested(out, 3, m));
+        short.iter().for_each(|short| put_bytes(out, 4, short));
     }
 
     fn read(bytes: &[u8]) -> Result<Self, WireError> {
-        once!(label = 1, proof = 2);
+        once!(label = 1, whole = 2, short = 4);
         let mut markers = Vec::new();
         for field in Fields::new(bytes) {
             let field = field?;
             match field.number {
                 1 => label.set(text(&field)?)?,
-                2 => proof.set(blob(&field)?)?,
+                2 => whole.set(blob(&field)?)?,
                 3 => push_capped(&mut markers, nested(&field)?, 3, MAX_HASHES)?,
+                4 => short.set(B64(compact::restore_lookup(field.bytes()?)?))?,
                 _ => return Err(field.unknown()),
             }
         }
         Ok(Self {
             label: label.required()?,
-            proof: proof.required()?,
+            proof: proof(whole, short, 2)?,
             markers,
         })
     }
@@ -205,24 +229,30 @@ impl ProtoMessage for MarkerProof {
     fn write(&self, out: &mut Vec<u8>) {
         put_number(out, 1, self.version);
         put(out, 2, &self.vrf_proof.0);
-        put(out, 3, &self.proof.0);
+        put_proof(
+            out,
+            &self.proof.0,
+            (4, compact::compact_membership(&self.proof.0)),
+            3,
+        );
     }
 
     fn read(bytes: &[u8]) -> Result<Self, WireError> {
-        once!(version = 1, vrf_proof = 2, proof = 3);
+        once!(version = 1, vrf_proof = 2, whole = 3, short = 4);
         for field in Fields::new(bytes) {
             let field = field?;
             match field.number {
                 1 => version.set(field.u64()?)?,
                 2 => vrf_proof.set(blob(&field)?)?,
-                3 => proof.set(blob(&field)?)?,
+                3 => whole.set(blob(&field)?)?,
+                4 => short.set(B64(compact::restore_membership(field.bytes()?)?))?,
                 _ => return Err(field.unknown()),
             }
         }
         Ok(Self {
             version: version.required()?,
             vrf_proof: vrf_proof.required()?,
-            proof: proof.required()?,
+            proof: proof(whole, short, 3)?,
         })
     }
 }
@@ -230,25 +260,30 @@ impl ProtoMessage for MarkerProof {
 impl ProtoMessage for HistoryProof {
     fn write(&self, out: &mut Vec<u8>) {
         put(out, 1, self.label.as_bytes());
-        put(out, 2, &self.proof.0);
+        let short = compact::compact_history(&self.proof.0);
+        if short.is_none() {
+            put(out, 2, &self.proof.0);
+        }
         self.leaves.iter().for_each(|l| put_nested(out, 3, l));
+        short.iter().for_each(|short| put_bytes(out, 4, short));
     }
 
     fn read(bytes: &[u8]) -> Result<Self, WireError> {
-        once!(label = 1, proof = 2);
+        once!(label = 1, whole = 2, short = 4);
         let mut leaves = Vec::new();
         for field in Fields::new(bytes) {
             let field = field?;
             match field.number {
                 1 => label.set(text(&field)?)?,
-                2 => proof.set(blob(&field)?)?,
+                2 => whole.set(blob(&field)?)?,
                 3 => push_capped(&mut leaves, nested(&field)?, 3, MAX_ITEMS)?,
+                4 => short.set(B64(compact::restore_history(field.bytes()?)?))?,
                 _ => return Err(field.unknown()),
             }
         }
         Ok(Self {
             label: label.required()?,
-            proof: proof.required()?,
+            proof: proof(whole, short, 2)?,
             leaves,
         })
     }
@@ -258,24 +293,34 @@ impl ProtoMessage for AbsenceProof {
     fn write(&self, out: &mut Vec<u8>) {
         put(out, 1, self.label.as_bytes());
         put(out, 2, &self.vrf_proof.0);
-        put(out, 3, &self.proof.0);
+        put_proof(
+            out,
+            &self.proof.0,
+            (4, compact::compact_absence(&self.proof.0)),
+            3,
+        );
     }
 
     fn read(bytes: &[u8]) -> Result<Self, WireError> {
-        once!(label = 1, vrf_proof = 2, proof = 3);
+        once!(label = 1, vrf_proof = 2, whole = 3, short = 4);
         for field in Fields::new(bytes) {
             let field = field?;
             match field.number {
                 1 => label.set(text(&field)?)?,
                 2 => vrf_proof.set(blob(&field)?)?,
-                3 => proof.set(blob(&field)?)?,
+                3 => whole.set(blob(&field)?)?,
+                4 => short.set(B64(compact::restore_absence(field.bytes()?)?))?,
                 _ => return Err(field.unknown()),
             }
         }
         Ok(Self {
             label: label.required()?,
             vrf_proof: vrf_proof.required()?,
-            proof: proof.optional().unwrap_or_default(),
+            proof: match proof(whole, short, 3) {
+                // Epoch 0: the root itself is the proof.
+                Err(WireError::MissingField(_)) => B64::default(),
+                other => other?,
+            },
         })
     }
 }

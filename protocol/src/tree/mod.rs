@@ -21,6 +21,7 @@
 
 mod absence;
 mod append_only;
+pub mod compact;
 mod error;
 mod hash;
 mod history;

@@ -43,6 +43,9 @@ pub enum WireError {
     /// A required field is not there.
     #[error("protobuf: field {0} is missing")]
     MissingField(u32),
+    /// Not the compact form of a proof, or not the shortest one.
+    #[error("protobuf: not the compact form of a proof")]
+    Compact,
     /// A repeated field occurs more often than its limit.
     #[error("protobuf: field {0} occurs too often")]
     TooMany(u32),
@@ -61,6 +64,7 @@ impl WireError {
             Self::UnknownField(_) => "protobuf-unknown-field",
             Self::DuplicateField(_) => "protobuf-duplicate-field",
             Self::MissingField(_) => "protobuf-missing-field",
+            Self::Compact => "protobuf-compact",
             Self::TooMany(_) => "protobuf-too-many",
         }
     }

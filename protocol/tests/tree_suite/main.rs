@@ -10,6 +10,7 @@
 mod agreement;
 mod akd_verdict;
 mod case;
+mod compact;
 mod flaws_append;
 mod flaws_history;
 mod flaws_lookup;

@@ -1,5 +1,6 @@
 //! The metrics of `keyglass-server`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
@@ -127,7 +128,7 @@ impl HoldState {
 }
 
 /// What the directory server tells about itself. Times are handed in as seconds since 1970.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ServerMetrics {
     signed_epoch: IntGauge,
     head_epoch: IntGauge,
@@ -148,7 +149,10 @@ pub struct ServerMetrics {
     cosigner_seen: GaugeVec,
     hold: IntGaugeVec,
     quorum_met: IntGauge,
-    routes: Capped,
+    open_registration: IntGauge,
+    token_keys: IntGauge,
+    token_keys_current: IntGauge,
+    routes: Arc<Capped>,
 }
 
 impl ServerMetrics {
@@ -234,7 +238,17 @@ impl ServerMetrics {
                 "keyglass_server_quorum_met",
                 "1 if the newest signed checkpoint carries the quorum's cosignatures, else 0.",
             )?,
-            routes: Capped::new(MAX_ROUTES),
+            open_registration: registry.int_gauge(
+                "keyglass_server_open_registration",
+                "1 if anybody may submit for any account because no token keys are configured, else 0.",
+            )?,
+            token_keys: registry
+                .int_gauge("keyglass_server_token_keys", "Platform token keys in force; 0 without a key file.")?,
+            token_keys_current: registry.int_gauge(
+                "keyglass_server_token_keys_current",
+                "0 if the token key file changed into something unusable and the old keys stay in force, else 1.",
+            )?,
+            routes: Arc::new(Capped::new(MAX_ROUTES)),
         };
         metrics.start_at_zero();
         Ok(metrics)
@@ -249,6 +263,7 @@ impl ServerMetrics {
             self.publish_steps.with_label_values(&[step.name()]);
         }
         self.hold(HoldState::None);
+        self.token_keys_current.set(1);
     }
 
     /// The log key signed the checkpoint of `epoch`.
@@ -338,6 +353,17 @@ impl ServerMetrics {
         }
     }
 
+    /// Whether anybody may submit for any account.
+    pub fn open_registration(&self, open: bool) {
+        self.open_registration.set(i64::from(open));
+    }
+
+    /// So many token keys are in force, and whether they are those of the key file as it stands now.
+    pub fn token_keys(&self, count: usize, current: bool) {
+        self.token_keys.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.token_keys_current.set(i64::from(current));
+    }
+
     /// Whether the newest signed checkpoint has its quorum.
     pub fn quorum_met(&self, met: bool) {
         self.quorum_met.set(i64::from(met));
@@ -385,6 +411,8 @@ mod tests {
         metrics.problem("absent");
         metrics.cosigner_seen("auditor.example", 998.0);
         metrics.quorum_met(true);
+        metrics.open_registration(true);
+        metrics.token_keys(3, false);
         for line in [
             "keyglass_server_signed_epoch 8",
             "keyglass_server_head_epoch 7",
@@ -404,6 +432,9 @@ mod tests {
             r#"keyglass_server_problems_total{type="absent"} 1"#,
             r#"keyglass_server_cosigner_last_seen_timestamp_seconds{cosigner="auditor.example"} 998"#,
             "keyglass_server_quorum_met 1",
+            "keyglass_server_open_registration 1",
+            "keyglass_server_token_keys 3",
+            "keyglass_server_token_keys_current 0",
         ] {
             assert_line(&registry, line);
         }

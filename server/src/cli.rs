@@ -151,7 +151,6 @@ fn settings(file: Option<PathBuf>, given: Layer) -> Result<Settings, SettingsErr
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
     let keys = bootstrap::keys(&settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
-    tracing::warn!("open registration: anybody may publish keys for any account that does not exist yet");
     let running = server::start(settings, keys, Arc::new(SystemClock), Arc::new(NoSteps))
         .await
         .map_err(|e| Failure::refused(e.reason(), &e))?;

@@ -3,6 +3,7 @@
 //! [`server::start`] puts the parts together. Everything secret, every time and the observer of publishing steps are handed
 //! in, so that a test or another program runs the same code in its own process.
 
+pub mod access;
 pub mod artefacts;
 pub mod bootstrap;
 pub mod clock;

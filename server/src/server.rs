@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::access::{Access, KeySetError};
 use crate::artefacts::Artefacts;
 use crate::clock::Clock;
 use crate::configuration::{self, ConfigurationError};
@@ -24,7 +25,6 @@ use crate::keys::Keys;
 use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
 use crate::service::{PendingCell, Service};
 use crate::settings::Settings;
-use crate::submission::Access;
 
 /// Why the server does not start, or ended by itself.
 #[derive(Debug, Error)]
@@ -47,6 +47,9 @@ pub enum ServerError {
     /// The cosigners cannot be used.
     #[error("{0}")]
     Cosigners(#[from] CosignerError),
+    /// The token keys cannot be used.
+    #[error("{0}")]
+    TokenKeys(#[from] KeySetError),
     /// The guard refuses.
     #[error("{0}")]
     Guard(#[from] GuardError),
@@ -74,6 +77,7 @@ impl ServerError {
             Self::Store(_) => "store",
             Self::Configuration(e) => e.reason(),
             Self::Cosigners(e) => e.reason(),
+            Self::TokenKeys(e) => e.reason(),
             Self::Guard(e) => e.reason(),
             Self::Asker(_) => "http-client",
             Self::Metrics(e) => e.reason(),
@@ -125,12 +129,13 @@ pub async fn start(
     let registry = Registry::new("keyglass-server", env!("CARGO_PKG_VERSION"))?;
     let guard = FileGuard::open(&settings.guard, keys.origin())?;
     let service = Arc::new(open(settings, keys, clock, &registry)?);
+    let access = access(&service)?;
     let asker = Asker::new()?;
     let publisher = Publisher::new(Arc::clone(&service), Box::new(guard), steps, asker);
     let (stop, stopped) = watch::channel(false);
     let publisher = spawn_publisher(publisher, stopped).await?;
     let readers = runtime("readers")?;
-    let state = State::new(Arc::clone(&service), Access::Open, readers.handle().clone());
+    let state = State::new(Arc::clone(&service), access, readers.handle().clone());
     let ports = match http::serve(state, registry) {
         Ok(ports) => ports,
         Err(error) => {
@@ -154,6 +159,28 @@ pub async fn start(
         publisher,
         readers: Some(readers),
     })
+}
+
+/// How callers are known, by the settings. Open registration is said loudly.
+///
+/// # Errors
+/// [`KeySetError`] if the file of the token keys cannot be used.
+pub fn access(service: &Service) -> Result<Access, KeySetError> {
+    let settings = &service.settings;
+    let Some(file) = &settings.token_keys else {
+        tracing::warn!(
+            "open registration: anybody may publish keys for any account that does not exist yet; set token_keys"
+        );
+        service.metrics.open_registration(true);
+        return Ok(Access::Open);
+    };
+    Access::tokens(
+        file,
+        service.keys.origin(),
+        settings.phone_lookups,
+        Arc::clone(&service.clock),
+        service.metrics.clone(),
+    )
 }
 
 /// Opens everything that the parts share.

@@ -1,9 +1,8 @@
 //! Updates in, receipts out. Blocking, and without HTTP.
 //!
-//! Two locks must both open: the platform says that the session belongs to the account ([`Access`]), and the account's
+//! Two locks must both open: the platform says that the session belongs to the account ([`crate::access`]), and the account's
 //! own key has signed ([`keyglass_protocol::record`]). What is answered with a receipt is durable, and only then signed.
 
-mod access;
 mod error;
 mod rules;
 
@@ -16,9 +15,9 @@ use keyglass_protocol::quantity::{Epoch, KeyVersion};
 use keyglass_protocol::receipt::Receipt;
 use keyglass_schema::{Enqueued, NewUpdate, ReceiptRow, Stored};
 
-pub use access::{Access, Caller};
 pub use error::SubmitError;
 
+use crate::access::{Act, Caller};
 use crate::service::Service;
 use rules::Checked;
 
@@ -29,21 +28,12 @@ const ATTEMPTS: usize = 3;
 #[derive(Clone)]
 pub struct Submission {
     service: Arc<Service>,
-    access: Access,
 }
 
 impl Submission {
-    /// Submission to `service` for callers that `access` lets in.
-    pub fn new(service: Arc<Service>, access: Access) -> Self {
-        Self { service, access }
-    }
-
-    /// Who is calling, by the `Authorization` header.
-    ///
-    /// # Errors
-    /// [`SubmitError::Unauthorized`].
-    pub fn caller(&self, authorization: Option<&[u8]>) -> Result<Caller, SubmitError> {
-        self.access.caller(authorization)
+    /// Submission to `service`.
+    pub fn new(service: Arc<Service>) -> Self {
+        Self { service }
     }
 
     /// Accepts an update, durably, and answers with its receipt. A byte-identical repeat gets the same receipt. Blocking.
@@ -58,9 +48,9 @@ impl Submission {
         if service.holding() {
             return Err(SubmitError::Holding);
         }
-        caller.may_write(label)?;
+        caller.may_write(label, Act::Owner)?;
         for _ in 0..ATTEMPTS {
-            match self.attempt(label, record)? {
+            match self.attempt(caller, label, record)? {
                 (Enqueued::New, version, row) => {
                     service.metrics.receipt_issued();
                     service.wake.notify_one();
@@ -78,13 +68,14 @@ impl Submission {
 
     fn attempt(
         &self,
+        caller: &Caller,
         label: &Label,
         record: &[u8],
     ) -> Result<(Enqueued, KeyVersion, ReceiptRow), SubmitError> {
         let service = &self.service;
         let at = service.store.tree_epoch()?.ok_or(SubmitError::NotReady)?;
         let newest = service.store.newest(label, at)?;
-        let checked = self.check(label, record, newest.as_ref(), at)?;
+        let checked = self.check(caller, label, record, newest.as_ref(), at)?;
         let row = self.promise(label, checked.version, record)?;
         let outcome = service.store.enqueue(&NewUpdate {
             label,
@@ -100,6 +91,7 @@ impl Submission {
 
     fn check(
         &self,
+        caller: &Caller,
         label: &Label,
         record: &[u8],
         newest: Option<&Stored>,
@@ -107,7 +99,7 @@ impl Submission {
     ) -> Result<Checked, SubmitError> {
         match label {
             Label::Account(_) => rules::account(&self.service, label, record, newest, at),
-            Label::Handle(_) => rules::alias(&self.service, label, record, newest, at),
+            Label::Handle(_) => rules::alias(&self.service, caller, label, record, newest, at),
             // Whoever may say that a number is his has to be settled by a token first.
             Label::Phone(_) => Err(SubmitError::KindNotAccepted),
         }

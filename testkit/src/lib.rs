@@ -10,9 +10,11 @@
 
 pub mod client;
 pub mod evidence;
+pub mod hostile;
 pub mod http;
 pub mod kill;
 pub mod lies;
 pub mod process;
+pub mod tokens;
 pub mod vectors;
 pub mod world;

@@ -2,7 +2,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use keyglass_protocol::error::FormatError;
 use keyglass_protocol::label::LabelError;
@@ -13,12 +13,13 @@ use keyglass_protocol::record::{RecordError, RecordErrorClass};
 use keyglass_schema::StoreError;
 use serde::Serialize;
 
+use crate::access::{Denied, TokenError};
 use crate::directory::LookupError;
 use crate::publisher::HandInError;
 use crate::submission::SubmitError;
 
 /// Seconds after which a client may try again while updates are held or the service starts.
-const RETRY_SECONDS: u32 = 5;
+const RETRY_SECONDS: u64 = 5;
 
 /// A request that is answered with a problem document.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Refusal {
     answer: Option<Box<Answer>>,
     size: Option<LogSize>,
     close: bool,
+    retry_after: u64,
+    allow: Option<&'static str>,
 }
 
 /// The document. `reason` is the stable name of the broken rule; the rest are proofs that belong to the refusal.
@@ -55,6 +58,8 @@ impl Refusal {
             answer: None,
             size: None,
             close: false,
+            retry_after: RETRY_SECONDS,
+            allow: None,
         }
     }
 
@@ -65,6 +70,18 @@ impl Refusal {
 
     pub(crate) fn reason(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
+        self
+    }
+
+    /// Seconds after which the client may try again, where the problem is one that passes.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = seconds;
+        self
+    }
+
+    /// The methods that the route has.
+    pub(crate) fn allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
         self
     }
 
@@ -104,10 +121,13 @@ impl ResponseError for Refusal {
         response.extensions_mut().insert(self.problem);
         response.insert_header((CACHE_CONTROL, "no-store"));
         if self.problem.status() == 503 || self.problem.status() == 429 {
-            response.insert_header((RETRY_AFTER, RETRY_SECONDS));
+            response.insert_header((RETRY_AFTER, self.retry_after));
+        }
+        if let Some(methods) = self.allow {
+            response.insert_header((ALLOW, methods));
         }
         if self.problem == Problem::Unauthorized {
-            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"keyglass\""));
         }
         if self.close {
             response.force_close();
@@ -177,11 +197,26 @@ impl From<LookupError> for Refusal {
     }
 }
 
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        Denied::from(error).into()
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(error: Denied) -> Self {
+        let problem = match error {
+            Denied::Unauthorized(_) => Problem::Unauthorized,
+            Denied::Forbidden(_) => Problem::Forbidden,
+        };
+        Self::new(problem).reason(error.reason()).detail(error)
+    }
+}
+
 impl From<SubmitError> for Refusal {
     fn from(error: SubmitError) -> Self {
         match error {
-            SubmitError::Unauthorized => Self::new(Problem::Unauthorized),
-            SubmitError::Forbidden => Self::new(Problem::Forbidden),
+            SubmitError::Denied(error) => error.into(),
             SubmitError::NotReady => Self::new(Problem::Unavailable),
             SubmitError::Holding => Self::new(Problem::Holding),
             SubmitError::Record(error) => record(&error),

@@ -12,11 +12,12 @@ use keyglass_protocol::receipt::{Receipt, SignedReceipt};
 use keyglass_protocol::record::{AccountBody, AccountKind, IdentityKey, KeyAnnouncement, Role};
 
 use super::*;
+use crate::access::Caller;
 use crate::clock::Clock;
 use crate::guard::FileGuard;
 use crate::keys::SystemRandom;
 use crate::settings::Settings;
-use crate::submission::{Access, Caller, Submission};
+use crate::submission::Submission;
 
 const START: u64 = 1_767_225_600_000;
 
@@ -59,7 +60,7 @@ impl Rig {
         Self {
             _dir: dir,
             clock,
-            submission: Submission::new(Arc::clone(&service), Access::Open),
+            submission: Submission::new(Arc::clone(&service)),
             publisher: Publisher::new(service, Box::new(guard), Arc::new(NoSteps), asker),
         }
     }

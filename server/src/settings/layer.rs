@@ -90,6 +90,28 @@ pub struct Layer {
     /// Time in which the head and the body of a request must arrive [default: 8s]
     #[arg(long, global = true, env = "KEYGLASS_REQUEST_TIMEOUT", value_name = "TIME")]
     pub request_timeout: Option<Period>,
+    /// The platform's token keys, a JWK set of Ed25519 public keys, read again when it changes [default: none, which is
+    /// open registration: anybody may publish for any account that does not exist yet]
+    #[arg(long, global = true, env = "KEYGLASS_TOKEN_KEYS", value_name = "FILE")]
+    pub token_keys: Option<PathBuf>,
+    /// Who may look up telephone numbers: token (its scope is lookup) or open [default: token]
+    #[arg(long, global = true, env = "KEYGLASS_PHONE_LOOKUPS", value_name = "WHO")]
+    pub phone_lookups: Option<String>,
+    /// A proxy whose X-Forwarded-For is believed, as in 10.0.0.0/8; repeatable [default: none]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub trusted_proxy: Option<Vec<String>>,
+    /// What each client may spend a second; a lookup of an account costs 1; 0 is no limit [default: 100]
+    #[arg(long, global = true, env = "KEYGLASS_RATE_LIMIT", value_name = "N")]
+    pub rate_limit: Option<u32>,
+    /// What a client may save up and spend at once; at least 500, the price of a whole batch [default: 1000]
+    #[arg(long, global = true, env = "KEYGLASS_RATE_BURST", value_name = "N")]
+    pub rate_burst: Option<u32>,
     /// plain or json [default: plain]
     #[arg(long, global = true, env = "KEYGLASS_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
@@ -144,6 +166,11 @@ impl Layer {
             proof_cache: self.proof_cache.or(below.proof_cache),
             answer_cache: self.answer_cache.or(below.answer_cache),
             request_timeout: self.request_timeout.or(below.request_timeout),
+            token_keys: self.token_keys.or(below.token_keys),
+            phone_lookups: self.phone_lookups.or(below.phone_lookups),
+            trusted_proxy: self.trusted_proxy.or(below.trusted_proxy),
+            rate_limit: self.rate_limit.or(below.rate_limit),
+            rate_burst: self.rate_burst.or(below.rate_burst),
             log_format: self.log_format.or(below.log_format),
             log: self.log.or(below.log),
         }

@@ -5,10 +5,12 @@ mod memory;
 mod period;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use keyglass_monitoring::LogFormat;
 use keyglass_schema::DatabaseUrl;
 use thiserror::Error;
@@ -16,6 +18,9 @@ use thiserror::Error;
 pub use layer::{Layer, refuse_unknown_variables};
 pub use memory::Memory;
 pub use period::{BadPeriod, Period};
+
+/// Least that a client can save up: the price of a whole batch.
+const MIN_BURST: u32 = 500;
 
 /// Everything that can be set, complete and checked.
 #[derive(Debug, Clone)]
@@ -56,6 +61,14 @@ pub struct Settings {
     pub answer_cache: Memory,
     /// Time in which the head and the body of a request must arrive.
     pub request_timeout: Duration,
+    /// The platform's token keys; `None`: open registration.
+    pub token_keys: Option<PathBuf>,
+    /// Who may look up telephone numbers.
+    pub phone_lookups: PhoneLookups,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What each client may spend a second and at once; `None`: no limit.
+    pub rate_limit: Option<RateLimit>,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// What is logged.
@@ -80,6 +93,24 @@ pub enum AfterTimeout {
     Hold,
     /// Go on without the quorum, marked as degraded.
     Proceed,
+}
+
+/// Who may look up telephone numbers where tokens are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhoneLookups {
+    /// Whoever has a token with the scope `lookup`.
+    Token,
+    /// Anybody.
+    Open,
+}
+
+/// What each client may spend. A lookup of an account costs 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// In the long run, a second.
+    pub per_second: NonZeroU32,
+    /// At once, saved up.
+    pub burst: NonZeroU32,
 }
 
 /// A setting that cannot be used.
@@ -164,6 +195,10 @@ impl Settings {
             proof_cache: given.proof_cache.unwrap_or(Memory::mib(96)),
             answer_cache: given.answer_cache.unwrap_or(Memory::mib(64)),
             request_timeout: period(given.request_timeout, 8_000),
+            token_keys: given.token_keys,
+            phone_lookups: phone_lookups(given.phone_lookups.as_deref())?,
+            trusted_proxies: trusted_proxies(given.trusted_proxy.unwrap_or_default())?,
+            rate_limit: rate_limit(given.rate_limit, given.rate_burst)?,
             log_format: log_format(given.log_format.as_deref())?,
             log: given.log.unwrap_or_else(|| "info".to_owned()),
             data_dir,
@@ -277,6 +312,37 @@ fn after_timeout(text: Option<&str>) -> Result<AfterTimeout, SettingsError> {
     }
 }
 
+fn phone_lookups(text: Option<&str>) -> Result<PhoneLookups, SettingsError> {
+    match text {
+        None | Some("token") => Ok(PhoneLookups::Token),
+        Some("open") => Ok(PhoneLookups::Open),
+        Some(_) => Err(value("phone_lookups", "must be token or open".to_owned())),
+    }
+}
+
+fn trusted_proxies(texts: Vec<String>) -> Result<Vec<IpNet>, SettingsError> {
+    let read = |text: String| {
+        text.parse()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .map_err(|_| value("trusted_proxy", format!("{text:?} is no network like 10.0.0.0/8")))
+    };
+    texts.into_iter().map(read).collect()
+}
+
+fn rate_limit(per_second: Option<u32>, burst: Option<u32>) -> Result<Option<RateLimit>, SettingsError> {
+    let Some(per_second) = NonZeroU32::new(per_second.unwrap_or(100)) else {
+        return Ok(None);
+    };
+    // A request that costs more than can ever be saved up could never be made.
+    let burst =
+        NonZeroU32::new(burst.unwrap_or(1_000)).filter(|b| (MIN_BURST..=1_000_000).contains(&b.get()));
+    let burst = burst.ok_or_else(|| value("rate_burst", format!("must be {MIN_BURST} to 1000000")))?;
+    if per_second.get() > 1_000_000 {
+        return Err(value("rate_limit", "must be at most 1000000".to_owned()));
+    }
+    Ok(Some(RateLimit { per_second, burst }))
+}
+
 fn log_format(text: Option<&str>) -> Result<LogFormat, SettingsError> {
     text.map_or(Ok(LogFormat::Plain), |t| {
         t.parse()
@@ -367,6 +433,34 @@ mod tests {
                 "after_quorum_timeout",
                 Layer {
                     after_quorum_timeout: Some("give up".into()),
+                    ..layer()
+                },
+            ),
+            (
+                "phone_lookups",
+                Layer {
+                    phone_lookups: Some("nobody".into()),
+                    ..layer()
+                },
+            ),
+            (
+                "trusted_proxy",
+                Layer {
+                    trusted_proxy: Some(vec!["10.0.0.0/33".into()]),
+                    ..layer()
+                },
+            ),
+            (
+                "rate_limit",
+                Layer {
+                    rate_limit: Some(1_000_001),
+                    ..layer()
+                },
+            ),
+            (
+                "rate_burst",
+                Layer {
+                    rate_burst: Some(499),
                     ..layer()
                 },
             ),

@@ -5,16 +5,15 @@ use keyglass_protocol::record::RecordError;
 use keyglass_schema::StoreError;
 use thiserror::Error;
 
+use crate::access::Denied;
+
 /// An update that gets no receipt.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SubmitError {
-    /// No token, or none that is valid.
-    #[error("a valid bearer token is required")]
-    Unauthorized,
-    /// The token is for another account.
-    #[error("the token does not allow this")]
-    Forbidden,
+    /// The caller may not do this.
+    #[error("{0}")]
+    Denied(#[from] Denied),
     /// There is no epoch yet.
     #[error("not ready")]
     NotReady,

@@ -9,6 +9,7 @@ use keyglass_protocol::record::{
 use keyglass_schema::{Holder, Stored};
 
 use super::SubmitError;
+use crate::access::{Act, Caller};
 use crate::service::Service;
 
 /// A record that may enter the queue.
@@ -80,6 +81,7 @@ pub(super) fn account(
 /// Checks an alias's record against the newest stored one and the accounts that it names.
 pub(super) fn alias(
     service: &Service,
+    caller: &Caller,
     label: &Label,
     bytes: &[u8],
     newest: Option<&Stored>,
@@ -93,6 +95,14 @@ pub(super) fn alias(
         return Err(SubmitError::KindNotAccepted);
     }
     let previous = newest.map(|s| AliasRecord::decode(&s.value)).transpose()?;
+    // The session must belong to the new holder, or for a release to the one who holds it.
+    let acting = record
+        .holder
+        .as_ref()
+        .or_else(|| previous.as_ref().and_then(|p| p.holder.as_ref()));
+    if let Some(acting) = acting {
+        caller.may_act_for(&acting.account, Act::Owner)?;
+    }
     let named = |account: &AccountId| named(service, account, at);
     let holder = record
         .holder

@@ -1,5 +1,6 @@
 //! The configuration document, byte for byte: its hash is what leaves name.
 
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use keyglass_protocol::problem::Problem;
 use keyglass_protocol::quantity::ConfigHash;
@@ -7,6 +8,7 @@ use keyglass_protocol::quantity::ConfigHash;
 use super::State;
 use super::negotiate::Keep;
 use super::problem::Refusal;
+use super::tag::tagged;
 use super::{query, serve};
 
 /// `GET /v1/config`: the document that the newest signed leaf names.
@@ -23,7 +25,13 @@ pub(super) async fn current(request: HttpRequest, state: web::Data<State>) -> Re
         Some(leaf) => store.config(&leaf.config),
         None => Ok(None),
     });
-    document(found.await??, Keep::Not)
+    let mut response = document(&request, found.await??, Keep::Revalidated)?;
+    // Beside the document, not in it: whether tokens are needed is no promise of the log.
+    response.headers_mut().insert(
+        HeaderName::from_static("keyglass-registration"),
+        HeaderValue::from_static(if state.access.is_open() { "open" } else { "token" }),
+    );
+    Ok(response)
 }
 
 /// `GET /v1/config/{sha256}`.
@@ -38,15 +46,13 @@ pub(super) async fn by_hash(
         .map_err(|_| Refusal::new(Problem::MalformedRequest).detail("a hash has 64 lower-case hex digits"))?;
     let store = state.service.store.clone();
     document(
+        &request,
         serve::blocking(move || store.config(&hash)).await??,
         Keep::Forever,
     )
 }
 
-fn document(bytes: Option<Vec<u8>>, keep: Keep) -> Result<HttpResponse, Refusal> {
+fn document(request: &HttpRequest, bytes: Option<Vec<u8>>, keep: Keep) -> Result<HttpResponse, Refusal> {
     let bytes = bytes.ok_or_else(|| Refusal::new(Problem::NotFound))?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header(keep.header())
-        .body(bytes))
+    Ok(tagged(request, "application/json", keep, bytes))
 }

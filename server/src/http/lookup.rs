@@ -9,6 +9,7 @@ use keyglass_protocol::problem::Problem;
 use keyglass_protocol::quantity::{KeyVersion, LogSize};
 
 use super::State;
+use super::limit::{HISTORY, charge, price};
 use super::negotiate::{Form, Keep};
 use super::problem::Refusal;
 use super::{body, path, query};
@@ -25,9 +26,13 @@ pub(super) async fn one(request: HttpRequest, state: web::Data<State>) -> Result
         from: from.map(LogSize::new),
         since: since.map(version).transpose()?,
     };
-    let outcome = state.directory.lookup(path::label(&request)?, extras).await;
+    let label = path::label(&request)?;
+    state.caller(&request)?.may_read(label.kind())?;
+    let times = if extras.since.is_some() { HISTORY } else { 1 };
+    charge(&request, price(label.kind()).saturating_mul(times))?;
+    let outcome = state.directory.lookup(label, extras).await;
     state.count(outcome.as_ref().map(|served| served.answer()));
-    form.served(&*outcome?, Keep::Not)
+    form.served(&request, &*outcome?, Keep::Privately)
 }
 
 /// `GET /v1/accounts/{id}/history` and its siblings.
@@ -35,12 +40,15 @@ pub(super) async fn history(request: HttpRequest, state: web::Data<State>) -> Re
     let form = Form::accepted(&request)?;
     let [from, since] = query::numbers(&request, ["from", "since"])?;
     let since = since.map_or(Ok(KeyVersion::FIRST), version)?;
+    let label = path::label(&request)?;
+    state.caller(&request)?.may_read(label.kind())?;
+    charge(&request, price(label.kind()).saturating_mul(HISTORY))?;
     let outcome = state
         .directory
-        .history(path::label(&request)?, since, from.map(LogSize::new))
+        .history(label, since, from.map(LogSize::new))
         .await;
     state.count(outcome.as_ref().map(|served| served.answer()));
-    form.served(&*outcome?, Keep::Not)
+    form.served(&request, &*outcome?, Keep::Privately)
 }
 
 /// `POST /v1/lookups`.
@@ -51,9 +59,15 @@ pub(super) async fn batch(
 ) -> Result<HttpResponse, Refusal> {
     let form = Form::accepted(&request)?;
     query::none(&request)?;
+    let caller = state.caller(&request)?;
     let patience = state.service.settings.request_timeout;
     let asked: BatchRequest = body::message(&request, payload, MAX_BATCH_BYTES, patience).await?;
     let labels = labels(&asked)?;
+    // One label that may not be asked for refuses the whole batch.
+    labels
+        .iter()
+        .try_for_each(|label| caller.may_read(label.kind()))?;
+    charge(&request, labels.iter().map(|label| price(label.kind())).sum())?;
     let outcome = state.directory.batch(labels).await;
     state.count(outcome.as_ref());
     form.answer(StatusCode::OK, &outcome?, Keep::Not)

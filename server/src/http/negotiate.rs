@@ -8,6 +8,7 @@ use keyglass_protocol::problem::Problem;
 use serde::Serialize;
 
 use super::problem::Refusal;
+use super::tag::tagged;
 use crate::directory::Served;
 
 /// How long an answer may be kept.
@@ -17,7 +18,11 @@ pub(super) enum Keep {
     Forever,
     /// For a second or two: the head moves.
     Seconds,
-    /// Ask again each time.
+    /// By anybody, but asked for again each time; a tag says whether it changed.
+    Revalidated,
+    /// The same, by the client alone: nobody else shall know whom he looked up.
+    Privately,
+    /// Not at all.
     Not,
 }
 
@@ -26,6 +31,8 @@ impl Keep {
         let value = match self {
             Self::Forever => "public, max-age=31536000, immutable",
             Self::Seconds => "public, max-age=1",
+            Self::Revalidated => "public, no-cache",
+            Self::Privately => "private, no-cache",
             Self::Not => "no-store",
         };
         (CACHE_CONTROL, value)
@@ -52,17 +59,18 @@ impl Form {
         choose(&ranges).ok_or_else(|| Refusal::new(Problem::NotAcceptable))
     }
 
-    /// An answer of the directory in this form, encoded before if somebody has asked for it.
-    pub(super) fn served(self, served: &Served, keep: Keep) -> Result<HttpResponse, Refusal> {
+    /// An answer of the directory in this form, encoded before if somebody has asked for it; a 304 if the client has it.
+    pub(super) fn served(
+        self,
+        request: &HttpRequest,
+        served: &Served,
+        keep: Keep,
+    ) -> Result<HttpResponse, Refusal> {
         let (media_type, body) = match self {
             Self::Json => ("application/json", served.json().map_err(unencodable)?),
             Self::Protobuf => (PROTOBUF_MEDIA_TYPE, served.protobuf()),
         };
-        Ok(HttpResponse::Ok()
-            .content_type(media_type)
-            .insert_header(keep.header())
-            .insert_header((VARY, "accept"))
-            .body(body))
+        Ok(tagged(request, media_type, keep, body))
     }
 
     /// A message in this form.

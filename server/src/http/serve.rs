@@ -17,6 +17,8 @@ use keyglass_protocol::problem::Problem;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::cors::cors;
+use super::limit::{Limits, limit};
 use super::observe::observe;
 use super::problem::Refusal;
 use super::strict::Strict;
@@ -62,7 +64,7 @@ impl Serving {
 /// # Errors
 /// A port cannot be bound.
 pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
-    let settings = &state.service.settings;
+    let settings = state.service.settings.clone();
     let patience = settings.request_timeout;
     let api = TcpListener::bind(settings.listen)?;
     let admin = TcpListener::bind(settings.admin_listen)?;
@@ -73,6 +75,9 @@ pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
     );
     let (closing, closed) = watch::channel(false);
     let for_api = state.clone();
+    // One for all workers: a client may come through any of them.
+    let limits = Limits::new(settings.rate_limit, &settings.trusted_proxies);
+    let limits = web::Data::new(limits);
     let api = Port {
         listener: api,
         workers: API_WORKERS,
@@ -83,7 +88,10 @@ pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
     let api = api.serve(move || {
         App::new()
             .app_data(for_api.clone())
+            .app_data(limits.clone())
+            .wrap(from_fn(limit))
             .wrap(from_fn(observe))
+            .wrap(from_fn(cors))
             .configure(routes)
     })?;
     let admin = Port {

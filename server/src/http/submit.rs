@@ -1,11 +1,11 @@
 //! Updates.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use keyglass_protocol::message::PutRequest;
 
 use super::State;
+use super::limit::{UPDATE, charge};
 use super::negotiate::{Form, Keep};
 use super::problem::Refusal;
 use super::{body, path, query, serve};
@@ -22,9 +22,9 @@ pub(super) async fn put(
     let form = Form::accepted(&request)?;
     query::none(&request)?;
     let label = path::label(&request)?;
-    let caller = state
-        .submission
-        .caller(request.headers().get(AUTHORIZATION).map(|v| v.as_bytes()))?;
+    let caller = state.caller(&request)?;
+    caller.may_submit()?;
+    charge(&request, UPDATE)?;
     let patience = state.service.settings.request_timeout;
     let update: PutRequest = body::message(&request, payload, MAX_PUT_BYTES, patience).await?;
     let submission = state.submission.clone();

@@ -11,6 +11,7 @@ use keyglass_schema::{Store, StoreError};
 use super::State;
 use super::negotiate::Keep;
 use super::problem::Refusal;
+use super::tag::tagged;
 use super::{body, query, serve};
 use crate::publisher::hand_in as take;
 
@@ -23,6 +24,7 @@ pub(super) async fn checkpoint(
 ) -> Result<HttpResponse, Refusal> {
     query::none(&request)?;
     Ok(note(
+        &request,
         state.directory.head()?.checkpoint.clone().into_bytes(),
         Keep::Seconds,
     ))
@@ -35,16 +37,14 @@ pub(super) async fn pending(request: HttpRequest, state: web::Data<State>) -> Re
     let size = state.service.pending.size();
     let found = serve::blocking(move || store.checkpoint(size)).await??;
     Ok(note(
+        &request,
         found.ok_or_else(|| Refusal::new(Problem::Unavailable))?,
         Keep::Not,
     ))
 }
 
-fn note(bytes: Vec<u8>, keep: Keep) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(NOTE_TYPE)
-        .insert_header(keep.header())
-        .body(bytes)
+fn note(request: &HttpRequest, bytes: Vec<u8>, keep: Keep) -> HttpResponse {
+    tagged(request, NOTE_TYPE, keep, bytes)
 }
 
 /// `GET /log/tile/…`: tiles and entries up to the newest signed checkpoint. What is not signed may still change its time

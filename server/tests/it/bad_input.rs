@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::common::{Place, Site, path_of, problem, run};
 
 /// Sends bytes as they are and returns everything that comes back until the server closes.
-async fn raw(site: &Site, bytes: &[u8]) -> String {
+pub async fn raw(site: &Site, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(site.url.trim_start_matches("http://"))
         .await
         .unwrap();
@@ -297,8 +297,8 @@ fn what_may_be_cached_says_so() {
             ("/log/checkpoint", "public, max-age=1"),
             ("/log/pending", "no-store"),
             ("/log/audit", "no-store"),
-            ("/v1/config", "no-store"),
-            (&path_of(&alice.label()), "no-store"),
+            ("/v1/config", "public, no-cache"),
+            (&path_of(&alice.label()), "private, no-cache"),
             ("/v1/accounts/nobody", "no-store"),
             ("/v1/nothing", "no-store"),
         ] {

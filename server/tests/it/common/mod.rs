@@ -18,7 +18,6 @@ use keyglass_server::publisher::{Asker, Progress, PublishError, Publisher, Step,
 use keyglass_server::server;
 use keyglass_server::service::Service;
 use keyglass_server::settings::{Layer, Settings};
-use keyglass_server::submission::Access;
 use keyglass_testkit::world::{FIRST_TIME, ORIGIN};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -150,7 +149,8 @@ impl Site {
         let mut publisher = Publisher::new(Arc::clone(&service), guard, steps, Asker::new().unwrap());
         publisher.start().await?;
         let readers = tokio::runtime::Handle::current();
-        let serving = http::serve(State::new(Arc::clone(&service), Access::Open, readers), registry).unwrap();
+        let access = server::access(&service).unwrap();
+        let serving = http::serve(State::new(Arc::clone(&service), access, readers), registry).unwrap();
         Ok(Self {
             service,
             publisher: Some(publisher),

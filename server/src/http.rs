@@ -3,11 +3,17 @@
 mod admin;
 mod audit;
 mod body;
+mod caller;
+mod client;
 mod config;
+mod cors;
+mod docs;
 mod framing;
+mod limit;
 mod lookup;
 mod negotiate;
 mod observe;
+mod openapi;
 mod path;
 mod problem;
 mod query;
@@ -15,6 +21,7 @@ mod receipt;
 mod serve;
 mod strict;
 mod submit;
+mod tag;
 mod tiles;
 
 use std::sync::Arc;
@@ -22,19 +29,22 @@ use std::sync::Arc;
 use actix_web::guard::{self, Guard};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route};
+use keyglass_protocol::problem::Problem;
 use tokio::runtime::Handle;
 
 pub use serve::{Serving, serve};
 
+use crate::access::Access;
 use crate::directory::Directory;
 use crate::service::Service;
-use crate::submission::{Access, Submission};
+use crate::submission::Submission;
 
 /// What every handler has.
 pub struct State {
     service: Arc<Service>,
     directory: Directory,
     submission: Submission,
+    access: Access,
 }
 
 impl State {
@@ -42,7 +52,8 @@ impl State {
     pub fn new(service: Arc<Service>, access: Access, readers: Handle) -> Self {
         Self {
             directory: Directory::new(service.store.clone(), service.head.clone(), readers),
-            submission: Submission::new(Arc::clone(&service), access),
+            submission: Submission::new(Arc::clone(&service)),
+            access,
             service,
         }
     }
@@ -51,50 +62,62 @@ impl State {
 /// Every route of the API port.
 fn routes(config: &mut ServiceConfig) {
     config
-        .service(at("/v1/config").route(get().to(config::current)))
-        .service(at("/v1/config/{sha256}").route(get().to(config::by_hash)))
+        .service(at("/v1/config", READ).route(get().to(config::current)))
+        .service(at("/v1/config/{sha256}", READ).route(get().to(config::by_hash)))
         .service(
-            at("/v1/accounts/{id}")
+            at("/v1/accounts/{id}", READ_WRITE)
                 .route(get().to(lookup::one))
                 .route(web::put().to(submit::put)),
         )
         .service(
-            at("/v1/handles/{id}")
+            at("/v1/handles/{handle}", READ_WRITE)
                 .route(get().to(lookup::one))
                 .route(web::put().to(submit::put)),
         )
         .service(
-            at("/v1/phones/{id}")
+            at("/v1/phones/{e164}", READ_WRITE)
                 .route(get().to(lookup::one))
                 .route(web::put().to(submit::put)),
         )
-        .service(at("/v1/accounts/{id}/history").route(get().to(lookup::history)))
-        .service(at("/v1/handles/{id}/history").route(get().to(lookup::history)))
-        .service(at("/v1/phones/{id}/history").route(get().to(lookup::history)))
-        .service(at("/v1/lookups").route(web::post().to(lookup::batch)))
-        .service(at("/v1/receipts/{id}").route(get().to(receipt::status)))
-        .service(at("/log/checkpoint").route(get().to(tiles::checkpoint)))
-        .service(at("/log/pending").route(get().to(tiles::pending)))
-        .service(at("/log/tile/{path:.*}").route(get().to(tiles::tile)))
-        .service(at("/log/audit").route(get().to(audit::list)))
-        .service(at("/log/audit/{epoch}/{previous}/{root}").route(get().to(audit::proof)))
-        .service(at("/log/cosignatures").route(web::post().to(tiles::hand_in)))
-        .service(at("/.refused/{status}").route(get().to(refused)))
+        .service(at("/v1/accounts/{id}/history", READ).route(get().to(lookup::history)))
+        .service(at("/v1/handles/{handle}/history", READ).route(get().to(lookup::history)))
+        .service(at("/v1/phones/{e164}/history", READ).route(get().to(lookup::history)))
+        .service(at("/v1/lookups", POST).route(web::post().to(lookup::batch)))
+        .service(at("/v1/receipts/{id}", READ).route(get().to(receipt::status)))
+        .service(at("/v1/openapi.json", READ).route(get().to(openapi::document)))
+        .service(at("/docs", READ).route(get().to(docs::page)))
+        .service(at("/docs/{file}", READ).route(get().to(docs::file)))
+        .service(at("/log/checkpoint", READ).route(get().to(tiles::checkpoint)))
+        .service(at("/log/pending", READ).route(get().to(tiles::pending)))
+        .service(at("/log/tile/{path:.*}", READ).route(get().to(tiles::tile)))
+        .service(at("/log/audit", READ).route(get().to(audit::list)))
+        .service(at("/log/audit/{epoch}/{previous}/{root}", READ).route(get().to(audit::proof)))
+        .service(at("/log/cosignatures", POST).route(web::post().to(tiles::hand_in)))
+        .service(at(REFUSED, READ).route(get().to(refused)))
         .default_service(web::to(nothing_here));
 }
 
 /// Every route of the admin port.
 fn admin_routes(config: &mut ServiceConfig) {
     config
-        .service(at("/livez").route(get().to(admin::live)))
-        .service(at("/readyz").route(get().to(admin::ready)))
-        .service(at("/metrics").route(get().to(admin::metrics)))
-        .service(at("/.refused/{status}").route(get().to(refused)))
+        .service(at("/livez", READ).route(get().to(admin::live)))
+        .service(at("/readyz", READ).route(get().to(admin::ready)))
+        .service(at("/metrics", READ).route(get().to(admin::metrics)))
+        .service(at(REFUSED, READ).route(get().to(refused)))
         .default_service(web::to(nothing_here));
 }
 
-/// A resource that answers other methods with a problem document.
-fn at(path: &str) -> Resource {
+/// Where a request goes that could not be read (see `strict`).
+const REFUSED: &str = "/.refused/{status}";
+const READ: &str = "GET, HEAD";
+const READ_WRITE: &str = "GET, HEAD, PUT";
+const POST: &str = "POST";
+
+/// A resource that answers other methods with a problem document and the ones that it allows.
+fn at(path: &str, allow: &'static str) -> Resource {
+    let wrong_method = move || async move {
+        Err::<HttpResponse, _>(problem::Refusal::new(Problem::MethodNotAllowed).allow(allow))
+    };
     web::resource(path).default_service(web::to(wrong_method))
 }
 
@@ -108,20 +131,11 @@ fn reading() -> impl Guard {
 }
 
 async fn nothing_here() -> Result<HttpResponse, problem::Refusal> {
-    Err(problem::Refusal::new(
-        keyglass_protocol::problem::Problem::NotFound,
-    ))
-}
-
-async fn wrong_method() -> Result<HttpResponse, problem::Refusal> {
-    Err(problem::Refusal::new(
-        keyglass_protocol::problem::Problem::MethodNotAllowed,
-    ))
+    Err(problem::Refusal::new(Problem::NotFound))
 }
 
 /// Stands for a request that could not be read (see `strict`).
 async fn refused(status: web::Path<u16>) -> Result<HttpResponse, problem::Refusal> {
-    use keyglass_protocol::problem::Problem;
     Err(problem::Refusal::new(match *status {
         400 => Problem::MalformedRequest,
         408 => Problem::Timeout,

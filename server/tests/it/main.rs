@@ -8,11 +8,15 @@
     reason = "tests"
 )]
 
+mod access;
 mod bad_input;
 mod common;
 mod cosigning;
+mod hostile;
+mod limits;
 mod program;
 mod publisher_cycle;
 mod publisher_faults;
+mod reads;
 mod restored_backup;
 mod submission;

@@ -228,22 +228,10 @@ pub(super) async fn limit<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let limits = request.app_data::<web::Data<Limits>>().cloned();
-    let client = limits
-        .as_ref()
-        .filter(|l| l.limiter.is_some())
-        .and_then(|l| client::of(&request, &l.proxies));
-    if let (Some(limits), Some(client)) = (&limits, client) {
-        if let Some(Err(standing)) = limits.limiter.as_ref().map(|l| {
-            let outcome = l.charge(client, NonZeroU32::MIN);
-            let (Ok(standing) | Err(standing)) = outcome;
-            request.extensions_mut().insert(Charged { client, standing });
-            outcome
-        }) {
-            let mut response = request.into_response(standing.refusal().error_response());
-            standing.write(response.headers_mut());
-            return Ok(response.map_into_right_body());
-        }
+    if let Some(Err(standing)) = arrive(&request) {
+        let mut response = request.into_response(standing.refusal().error_response());
+        standing.write(response.headers_mut());
+        return Ok(response.map_into_right_body());
     }
     let mut response = next.call(request).await?;
     let standing = response
@@ -255,6 +243,17 @@ pub(super) async fn limit<B: MessageBody + 'static>(
         standing.write(response.headers_mut());
     }
     Ok(response.map_into_left_body())
+}
+
+/// Charges a client for a request that has arrived; `None` if he is not limited.
+fn arrive(request: &ServiceRequest) -> Option<Result<Standing, Standing>> {
+    let limits = request.app_data::<web::Data<Limits>>()?;
+    let limiter = limits.limiter.as_ref()?;
+    let client = client::of(request, &limits.proxies)?;
+    let outcome = limiter.charge(client, NonZeroU32::MIN);
+    let (Ok(standing) | Err(standing)) = outcome;
+    request.extensions_mut().insert(Charged { client, standing });
+    Some(outcome)
 }
 
 /// Charges what a request costs beyond the 1 that was taken when it arrived.

@@ -1,14 +1,21 @@
 //! Append-only: a step of the tree from one epoch to the next only inserted leaves.
 //!
 //! akd's `SingleAppendOnlyProof` names the leaves that were inserted and the roots of all
-//! subtrees that did not change. Both trees are computed in one pass over their sorted labels: a
-//! stack holds the subtrees to the left of the current label, each with its hash after the step
-//! and, if anything in it is older, its hash before. Labels that are unique and prefix-free have
-//! exactly one compressed trie, so nothing can be hidden or replaced.
+//! subtrees that did not change. Both trees are computed in one pass over their sorted labels
+//! ([`super::fold`]). Labels that are unique and prefix-free have exactly one compressed trie, so
+//! nothing can be hidden or replaced.
+//!
+//! What an untrusted proof may cost is fixed before anything is allocated: its bytes and nodes are
+//! counted first, then there is one list of nodes (56 bytes each), the sort's, and about 1 MiB for
+//! each part. That is below three times the proof for those that akd makes.
+
+use core::num::NonZeroUsize;
 
 use crate::quantity::{Commitment, Epoch, LeafLabel, RootHash};
 
+use super::fold::{Fold, Node, Subtree};
 use super::hash::{self, Digest, EMPTY_ROOT, MISSING_SEALED};
+use super::many::{Hashing, Many};
 use super::node_label::{LEAF_BITS, NodeLabel};
 use super::proof::Element;
 use super::wire::{Fields, WireError};
@@ -27,6 +34,24 @@ impl Appended {
     }
 }
 
+/// How the work on one step is split and done. The verdict is always the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Parts that may be folded at the same time.
+    pub parts: NonZeroUsize,
+    /// How hashes are computed.
+    pub hashing: Hashing,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self {
+            parts: NonZeroUsize::MIN,
+            hashing: Hashing::default(),
+        }
+    }
+}
+
 /// Verifies an akd `SingleAppendOnlyProof` (protobuf) of the step into `epoch`, from the root of
 /// the epoch before to the root of this one.
 ///
@@ -38,11 +63,49 @@ pub fn verify_append_only(
     previous: &RootHash,
     root: &RootHash,
 ) -> Result<Appended, TreeError> {
+    verify_append_only_in_parts(proof, epoch, previous, root, Work::default(), |_| ())
+}
+
+/// The same with the work split into parts, which `run` may fold in any order and at the same time
+/// ([`StepPart::fold`]). What it does not fold is folded here, so it cannot change the verdict.
+///
+/// # Errors
+/// One variant of [`TreeError`] per broken rule; of several the one that [`verify_append_only`] names.
+pub fn verify_append_only_in_parts(
+    proof: &[u8],
+    epoch: Epoch,
+    previous: &RootHash,
+    root: &RootHash,
+    work: Work,
+    run: impl FnOnce(&mut [StepPart<'_>]),
+) -> Result<Appended, TreeError> {
     if epoch == Epoch::ZERO {
         return Err(TreeError::EpochZero);
     }
-    // An element has at least 40 bytes, most have about 75.
-    let mut nodes = Vec::with_capacity((proof.len() / 64).min(MAX_AUDIT_NODES));
+    let (nodes, inserted) = sorted_nodes(proof)?;
+    let many = Many::new(work.hashing);
+    let mut parts = split(&nodes, work.parts, many, epoch);
+    run(&mut parts);
+    let mut all = Fold::new(many, epoch);
+    for mut part in parts {
+        part.fold();
+        for subtree in part.open.unwrap_or_else(|| Ok(Vec::new()))? {
+            all.push(subtree);
+        }
+    }
+    let (before, after) = roots(&all.finish_all());
+    if before != *previous {
+        return Err(TreeError::PreviousRootMismatch);
+    }
+    if after != *root {
+        return Err(TreeError::RootMismatch);
+    }
+    Ok(Appended { inserted })
+}
+
+/// All nodes in the order of their labels, and how many of them were inserted.
+fn sorted_nodes(proof: &[u8]) -> Result<(Vec<Node<'_>>, u64), TreeError> {
+    let mut nodes = Vec::with_capacity(count_nodes(proof)?);
     let mut inserted = 0_u64;
     each_node(proof, |node| {
         inserted += u64::from(node.inserted);
@@ -52,15 +115,82 @@ pub fn verify_append_only(
         return Err(TreeError::NothingInserted);
     }
     // Stable, because it is fast where the input consists of few sorted runs, as akd's does.
-    nodes.sort_by_key(|node| (*node.label.words(), node.label.bits()));
-    let (before, after) = fold(&nodes, epoch)?;
-    if before != *previous {
-        return Err(TreeError::PreviousRootMismatch);
+    nodes.sort_by(|a: &Node<'_>, b: &Node<'_>| a.label.order(&b.label));
+    Ok((nodes, inserted))
+}
+
+/// Consecutive nodes of one step, to be folded on any thread.
+#[derive(Debug)]
+pub struct StepPart<'a> {
+    nodes: &'a [Node<'a>],
+    /// The label before the first.
+    before: Option<NodeLabel>,
+    many: Many,
+    epoch: Epoch,
+    open: Option<Result<Vec<Subtree>, TreeError>>,
+}
+
+/// As equal parts as can be.
+fn split<'a>(nodes: &'a [Node<'a>], parts: NonZeroUsize, many: Many, epoch: Epoch) -> Vec<StepPart<'a>> {
+    let mut before = None;
+    let part = |nodes: &'a [Node<'a>]| {
+        let last = core::mem::replace(&mut before, nodes.last().map(|node| node.label));
+        StepPart {
+            nodes,
+            before: last,
+            many,
+            epoch,
+            open: None,
+        }
+    };
+    nodes
+        .chunks(nodes.len().div_ceil(parts.get()).max(1))
+        .map(part)
+        .collect()
+}
+
+impl StepPart<'_> {
+    /// Checks that the labels are unique and prefix-free, and computes the hashes of all subtrees that
+    /// lie within this part. A second call does nothing.
+    pub fn fold(&mut self) {
+        if self.open.is_none() {
+            self.open = Some(self.folded());
+        }
     }
-    if after != *root {
-        return Err(TreeError::RootMismatch);
+
+    fn folded(&self) -> Result<Vec<Subtree>, TreeError> {
+        let mut fold = Fold::new(self.many, self.epoch);
+        let mut last = self.before.as_ref();
+        for node in self.nodes {
+            let joint = match last {
+                None => 0,
+                Some(last) if *last == node.label => return Err(TreeError::DuplicateLabel),
+                // In sorted order a prefix stands right before some label that it is a prefix of.
+                Some(last) if last.is_prefix_of(&node.label) => return Err(TreeError::LabelIsPrefix),
+                Some(last) => last.common_bits(&node.label),
+            };
+            fold.push_node(*node, joint);
+            last = Some(&node.label);
+        }
+        Ok(fold.finish())
     }
-    Ok(Appended { inserted })
+}
+
+/// The roots before and after the step, from the subtrees below them.
+fn roots(below: &[Subtree]) -> (RootHash, RootHash) {
+    let left = below.iter().find(|subtree| !subtree.is_right());
+    let right = below.iter().find(|subtree| subtree.is_right());
+    let before = |side: Option<&Subtree>| side.and_then(Subtree::before);
+    let after = |side: Option<&Subtree>| side.map(Subtree::after);
+    (root(before(left), before(right)), root(after(left), after(right)))
+}
+
+fn root(left: Option<Digest>, right: Option<Digest>) -> RootHash {
+    if left.is_none() && right.is_none() {
+        return EMPTY_ROOT;
+    }
+    let side = |child: Option<Digest>| child.unwrap_or(MISSING_SEALED);
+    hash::root(&hash::parent(&side(left), &side(right)))
 }
 
 /// Whether an akd `SingleAppendOnlyProof` (protobuf) inserts this leaf with this commitment.
@@ -77,11 +207,18 @@ pub fn audit_contains(proof: &[u8], leaf: &LeafLabel, commitment: &Commitment) -
     Ok(found)
 }
 
-struct Node<'a> {
-    label: NodeLabel,
-    /// A commitment if inserted, else the value of the subtree's root.
-    value: &'a Digest,
-    inserted: bool,
+/// How many nodes there are, known from their lengths only.
+fn count_nodes(proof: &[u8]) -> Result<usize, TreeError> {
+    cap(proof, MAX_AUDIT_PROOF_BYTES)?;
+    let mut count = 0;
+    for field in Fields::new(proof) {
+        let field = field?;
+        if count >= MAX_AUDIT_NODES {
+            return Err(WireError::TooMany(field.number).into());
+        }
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// Reads the proof and hands over each node; nothing is kept.
@@ -111,93 +248,4 @@ fn each_node<'a>(proof: &'a [u8], mut take: impl FnMut(Node<'a>)) -> Result<(), 
         });
     }
     Ok(())
-}
-
-/// A finished subtree.
-struct Subtree {
-    label: NodeLabel,
-    /// Bits that it has in common with the subtree to its left.
-    joint: u32,
-    /// Its sealed hash before the step; `None` if all of it was inserted.
-    before: Option<Digest>,
-    /// Its sealed hash after the step.
-    after: Digest,
-}
-
-impl Subtree {
-    fn of(node: &Node<'_>, joint: u32, epoch: Epoch) -> Self {
-        let label_hash = hash::label_hash(&node.label);
-        let (before, after) = if node.inserted {
-            let value = hash::leaf_value(&Commitment::new(*node.value), epoch);
-            (None, hash::seal_with(&value, &label_hash))
-        } else {
-            let sealed = hash::seal_with(node.value, &label_hash);
-            (Some(sealed), sealed)
-        };
-        Self {
-            label: node.label,
-            joint,
-            before,
-            after,
-        }
-    }
-
-    /// The subtree above two neighbours.
-    fn join(left: Self, right: &Self) -> Self {
-        let label = right.label.prefix(right.joint);
-        let label_hash = hash::label_hash(&label);
-        let seal = |l: &Digest, r: &Digest| hash::seal_with(&hash::parent(l, r), &label_hash);
-        let before = match (left.before, right.before) {
-            (Some(l), Some(r)) => Some(seal(&l, &r)),
-            (one, other) => one.or(other),
-        };
-        Self {
-            label,
-            joint: left.joint,
-            before,
-            after: seal(&left.after, &right.after),
-        }
-    }
-}
-
-/// The roots before and after the step, from nodes in the order of their labels.
-fn fold(nodes: &[Node<'_>], epoch: Epoch) -> Result<(RootHash, RootHash), TreeError> {
-    let mut stack: Vec<Subtree> = Vec::with_capacity(64);
-    let mut last: Option<&NodeLabel> = None;
-    for node in nodes {
-        let joint = match last {
-            None => 0,
-            Some(last) if last == &node.label => return Err(TreeError::DuplicateLabel),
-            // In sorted order a prefix stands right before some label that it is a prefix of.
-            Some(last) if last.is_prefix_of(&node.label) => return Err(TreeError::LabelIsPrefix),
-            Some(last) => last.common_bits(&node.label),
-        };
-        join_deeper(&mut stack, joint);
-        stack.push(Subtree::of(node, joint, epoch));
-        last = Some(&node.label);
-    }
-    join_deeper(&mut stack, 0);
-    let (left, right): (Vec<_>, Vec<_>) = stack.into_iter().partition(|subtree| !subtree.label.bit(0));
-    let (left, right) = (left.first(), right.first());
-    let before = |side: Option<&Subtree>| side.and_then(|subtree| subtree.before);
-    let after = |side: Option<&Subtree>| side.map(|subtree| subtree.after);
-    Ok((root(before(left), before(right)), root(after(left), after(right))))
-}
-
-/// Joins the subtrees on top of the stack whose common prefix is longer than `joint`.
-fn join_deeper(stack: &mut Vec<Subtree>, joint: u32) {
-    while stack.last().is_some_and(|top| top.joint > joint) {
-        let (Some(right), Some(left)) = (stack.pop(), stack.pop()) else {
-            return;
-        };
-        stack.push(Subtree::join(left, &right));
-    }
-}
-
-fn root(left: Option<Digest>, right: Option<Digest>) -> RootHash {
-    if left.is_none() && right.is_none() {
-        return EMPTY_ROOT;
-    }
-    let side = |child: Option<Digest>| child.unwrap_or(MISSING_SEALED);
-    hash::root(&hash::parent(&side(left), &side(right)))
 }

@@ -8,6 +8,7 @@
 
 use crate::quantity::{Commitment, Epoch, Nonce, RootHash};
 
+use super::many::Block;
 use super::node_label::NodeLabel;
 
 /// A hash inside the tree: a node's value, or its value sealed with its label. 32 bytes.
@@ -36,36 +37,60 @@ pub(super) const EMPTY_ROOT: RootHash = RootHash::new([
     0xab, 0x3c, 0x17, 0xae, 0xc3, 0x3e, 0x44, 0x49, 0x97, 0xfa, 0x2d, 0x8f, 0x79, 0x79, 0x2a,
 ]);
 
-fn pair(left: &Digest, right: &Digest) -> Digest {
+/// Bytes that are hashed for a label.
+pub(super) const LABEL_INPUT: usize = 36;
+/// Bytes that are hashed for the value of a leaf.
+pub(super) const LEAF_INPUT: usize = 40;
+/// Bytes that are hashed for a parent, and to seal a value.
+pub(super) const PAIR_INPUT: usize = 64;
+
+/// u32 bits | 32 label.
+pub(super) fn label_block(label: &NodeLabel) -> Block {
+    let mut block = [0; 64];
+    let (bits, rest) = block.split_at_mut(4);
+    bits.copy_from_slice(&label.bits().to_be_bytes());
+    for (to, from) in rest.iter_mut().zip(label.to_bytes()) {
+        *to = from;
+    }
+    block
+}
+
+/// commitment | u64 epoch.
+pub(super) fn leaf_block(commitment: &Digest, epoch: Epoch) -> Block {
+    let mut epoch_bytes = [0; 32];
+    for (to, from) in epoch_bytes.iter_mut().zip(epoch.get().to_be_bytes()) {
+        *to = from;
+    }
+    pair_block(commitment, &epoch_bytes)
+}
+
+/// Two sealed children, or a value and the hash of its label.
+pub(super) fn pair_block(left: &Digest, right: &Digest) -> Block {
     let mut block = [0; 64];
     let (a, b) = block.split_at_mut(32);
     a.copy_from_slice(left);
     b.copy_from_slice(right);
-    blake3::hash(&block).into()
+    block
+}
+
+/// H of the first `LEN` bytes.
+fn hash<const LEN: usize>(block: &Block) -> Digest {
+    blake3::hash(block.first_chunk::<LEN>().map_or(&block[..], |used| &used[..])).into()
 }
 
 /// H(u32 bits | 32 label).
 pub(super) fn label_hash(label: &NodeLabel) -> Digest {
-    let mut input = [0; 36];
-    let (len, bytes) = input.split_at_mut(4);
-    len.copy_from_slice(&label.bits().to_be_bytes());
-    bytes.copy_from_slice(&label.to_bytes());
-    blake3::hash(&input).into()
+    hash::<LABEL_INPUT>(&label_block(label))
 }
 
 /// A node's value bound to its label.
 pub(super) fn seal(value: &Digest, label: &NodeLabel) -> Digest {
-    seal_with(value, &label_hash(label))
-}
-
-/// The same with the label's hash already known.
-pub(super) fn seal_with(value: &Digest, label_hash: &Digest) -> Digest {
-    pair(value, label_hash)
+    hash::<PAIR_INPUT>(&pair_block(value, &label_hash(label)))
 }
 
 /// Value of the node above two sealed children.
 pub(super) fn parent(left: &Digest, right: &Digest) -> Digest {
-    pair(left, right)
+    hash::<PAIR_INPUT>(&pair_block(left, right))
 }
 
 /// The published root hash of a root with this value.
@@ -75,11 +100,7 @@ pub(super) fn root(value: &Digest) -> RootHash {
 
 /// Value of a leaf that was inserted in `epoch`.
 pub(super) fn leaf_value(commitment: &Commitment, epoch: Epoch) -> Digest {
-    let mut input = [0; 40];
-    let (a, b) = input.split_at_mut(32);
-    a.copy_from_slice(commitment.as_bytes());
-    b.copy_from_slice(&epoch.get().to_be_bytes());
-    blake3::hash(&input).into()
+    hash::<LEAF_INPUT>(&leaf_block(commitment.as_bytes(), epoch))
 }
 
 /// u64 length, then the bytes.
@@ -112,12 +133,7 @@ mod tests {
         assert_eq!((missing.label_val, missing.label_len), (MISSING_LABEL, 0));
         assert_eq!(Akd::empty_node_hash().0, MISSING_VALUE);
         let label_value: Digest = Akd::hash(&[&[0; 4][..], &MISSING_LABEL].concat());
-        assert_eq!(
-            seal_with(&MISSING_VALUE, &label_value),
-            MISSING_SEALED,
-            "{:02x?}",
-            seal_with(&MISSING_VALUE, &label_value)
-        );
+        assert_eq!(parent(&MISSING_VALUE, &label_value), MISSING_SEALED);
         assert_eq!(Akd::stale_azks_value().0, *STALE_COMMITMENT.as_bytes());
         assert_eq!(Akd::empty_root_value().0, *STALE_COMMITMENT.as_bytes());
         assert_eq!(

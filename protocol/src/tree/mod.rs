@@ -23,9 +23,11 @@ mod absence;
 mod append_only;
 pub mod compact;
 mod error;
+mod fold;
 mod hash;
 mod history;
 mod lookup;
+mod many;
 mod markers;
 mod node_label;
 mod path;
@@ -34,11 +36,14 @@ mod vrf;
 pub mod wire;
 
 pub use absence::verify_absence;
-pub use append_only::{Appended, audit_contains, verify_append_only};
+pub use append_only::{
+    Appended, StepPart, Work, audit_contains, verify_append_only, verify_append_only_in_parts,
+};
 pub use error::TreeError;
 pub use hash::{commitment, empty_root};
 pub use history::{ProvenVersion, verify_history};
 pub use lookup::{Marker, ProvenValue, verify_lookup};
+pub use many::Hashing;
 pub use markers::{history_markers, lookup_markers};
 pub use vrf::{Freshness, VRF_PROOF_BYTES, VrfPublicKey, verify_vrf};
 

@@ -1,5 +1,7 @@
 //! Labels of nodes: bit strings of 0 to 256 bits.
 
+use core::cmp::Ordering;
+
 use crate::quantity::LeafLabel;
 
 /// Bits of a leaf's label.
@@ -46,9 +48,10 @@ impl NodeLabel {
         self.bits
     }
 
-    /// All four words; the bits past the length are zero.
-    pub(super) fn words(&self) -> &[u64; 4] {
-        &self.words
+    /// The order of the bits; a prefix stands before what it is a prefix of.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let ([a, b, c, d], [e, f, g, h]) = (self.words, other.words);
+        (a, b, c, d, self.bits).cmp(&(e, f, g, h, other.bits))
     }
 
     /// The 32 bytes, padded with zero bits.

@@ -1,9 +1,11 @@
 //! One thing to verify, as bytes: what a vector file holds.
 
+use std::num::NonZeroUsize;
+
 use keyglass_protocol::quantity::{Epoch, KeyVersion, RootHash};
 use keyglass_protocol::tree::{
-    self, Freshness, Marker, TreeError, TreeHead, VrfPublicKey, verify_absence, verify_append_only,
-    verify_history, verify_lookup, verify_vrf,
+    self, Freshness, Hashing, Marker, StepPart, TreeError, TreeHead, VrfPublicKey, Work, verify_absence,
+    verify_append_only, verify_append_only_in_parts, verify_history, verify_lookup, verify_vrf,
 };
 use serde_json::{Value, json};
 
@@ -47,13 +49,35 @@ pub struct Case {
     pub proof: Vec<u8>,
 }
 
+/// The verdict on a step, which does not depend on how the work is done.
+fn verify_step(proof: &[u8], epoch: Epoch, previous: &RootHash, root: &RootHash) -> Result<(), TreeError> {
+    let verdict = verify_append_only(proof, epoch, previous, root).map(drop);
+    let forwards = |parts: &mut [StepPart<'_>]| parts.iter_mut().for_each(StepPart::fold);
+    let backwards = |parts: &mut [StepPart<'_>]| parts.iter_mut().rev().for_each(StepPart::fold);
+    let some = |parts: &mut [StepPart<'_>]| parts.iter_mut().step_by(2).for_each(StepPart::fold);
+    let runs: [&dyn Fn(&mut [StepPart<'_>]); 3] = [&forwards, &backwards, &some];
+    for ((parts, hashing), run) in [1, 2, 3, 7, usize::MAX]
+        .into_iter()
+        .zip([Hashing::OneByOne, Hashing::ManyAtOnce].into_iter().cycle())
+        .zip(runs.into_iter().cycle())
+    {
+        let work = Work {
+            parts: NonZeroUsize::new(parts).unwrap(),
+            hashing,
+        };
+        let again = verify_append_only_in_parts(proof, epoch, previous, root, work, run).map(drop);
+        assert_eq!(again, verdict, "{work:?}");
+    }
+    verdict
+}
+
 impl Case {
     /// Our verdict.
     pub fn verify(&self) -> Result<(), TreeError> {
         let root = RootHash::new(self.head.root);
         let epoch = Epoch::new(self.head.epoch);
         if let Ask::AppendOnly { previous } = &self.ask {
-            return verify_append_only(&self.proof, epoch, &RootHash::new(*previous), &root).map(drop);
+            return verify_step(&self.proof, epoch, &RootHash::new(*previous), &root);
         }
         let vrf = VrfPublicKey::parse(&self.head.vrf)?;
         let head = TreeHead {

@@ -24,7 +24,7 @@ fn root_of(nodes: Vec<(NodeLabel, AzksValue)>) -> [u8; 32] {
     Node::honest(nodes).root_hash()
 }
 
-fn case(unchanged: &[AzksElement], inserted: &[AzksElement]) -> Case {
+pub fn case(unchanged: &[AzksElement], inserted: &[AzksElement]) -> Case {
     let old: Vec<_> = unchanged.iter().map(|node| (node.label, node.value)).collect();
     let new = inserted.iter().map(|node| {
         (

@@ -16,6 +16,7 @@ mod flaws_history;
 mod flaws_lookup;
 mod flaws_path;
 mod flaws_wire;
+mod folding;
 mod forge;
 mod forgeries;
 mod honest;

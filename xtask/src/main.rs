@@ -28,6 +28,8 @@ enum Task {
     Long(programs::Long),
     /// Measure us beside plain akd on the same work (release build)
     Bench(programs::Bench),
+    /// What verification costs, beside akd's: audit, client, memory
+    BenchVerify(programs::Bench),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Long(options) => programs::long(&options),
         Task::Bench(options) => programs::bench(&options),
+        Task::BenchVerify(options) => programs::bench_verify(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -57,6 +57,16 @@ pub(crate) fn bench(options: &Bench) -> Result<()> {
     run(&["--release", "--bin", "bench"], &arguments)
 }
 
+/// Runs `testkit/src/bin/bench-verify.rs`; its audit proofs come from `testkit/akd-baseline`.
+pub(crate) fn bench_verify(options: &Bench) -> Result<()> {
+    let mut arguments = options.arguments.clone();
+    if arguments.first().is_some_and(|what| what == "audit") {
+        let baseline = build_baseline()?.with_file_name("audit");
+        arguments.extend(["--baseline".to_owned(), baseline.display().to_string()]);
+    }
+    run(&["--release", "--bin", "bench-verify"], &arguments)
+}
+
 /// Builds plain akd in a workspace of its own, so that its default features stay there.
 fn build_baseline() -> Result<PathBuf> {
     let target = root()?.join("target").join("akd-baseline");

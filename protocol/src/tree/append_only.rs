@@ -21,6 +21,9 @@ use super::proof::Element;
 use super::wire::{Fields, WireError};
 use super::{MAX_AUDIT_NODES, MAX_AUDIT_PROOF_BYTES, TreeError, cap};
 
+/// Bytes of the shortest node: 34 of its value, 6 of its label, 2 around them.
+const MIN_NODE_BYTES: usize = 42;
+
 /// A step that was verified to only insert leaves. Only [`verify_append_only`] makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
@@ -105,7 +108,9 @@ pub fn verify_append_only_in_parts(
 
 /// All nodes in the order of their labels, and how many of them were inserted.
 fn sorted_nodes(proof: &[u8]) -> Result<(Vec<Node<'_>>, u64), TreeError> {
-    let mut nodes = Vec::with_capacity(count_nodes(proof)?);
+    // More than this cannot be well-formed: a count alone earns no room.
+    let room = count_nodes(proof)?.min(proof.len() / MIN_NODE_BYTES);
+    let mut nodes = Vec::with_capacity(room);
     let mut inserted = 0_u64;
     each_node(proof, |node| {
         inserted += u64::from(node.inserted);

@@ -49,13 +49,17 @@ pub struct Case {
     pub proof: Vec<u8>,
 }
 
+/// Folds parts, in some order, perhaps not all.
+type Run = fn(&mut [StepPart<'_>]);
+
 /// The verdict on a step, which does not depend on how the work is done.
 fn verify_step(proof: &[u8], epoch: Epoch, previous: &RootHash, root: &RootHash) -> Result<(), TreeError> {
     let verdict = verify_append_only(proof, epoch, previous, root).map(drop);
-    let forwards = |parts: &mut [StepPart<'_>]| parts.iter_mut().for_each(StepPart::fold);
-    let backwards = |parts: &mut [StepPart<'_>]| parts.iter_mut().rev().for_each(StepPart::fold);
-    let some = |parts: &mut [StepPart<'_>]| parts.iter_mut().step_by(2).for_each(StepPart::fold);
-    let runs: [&dyn Fn(&mut [StepPart<'_>]); 3] = [&forwards, &backwards, &some];
+    let runs: [Run; 3] = [
+        |parts| parts.iter_mut().for_each(StepPart::fold),
+        |parts| parts.iter_mut().rev().for_each(StepPart::fold),
+        |parts| parts.iter_mut().step_by(2).for_each(StepPart::fold),
+    ];
     for ((parts, hashing), run) in [1, 2, 3, 7, usize::MAX]
         .into_iter()
         .zip([Hashing::OneByOne, Hashing::ManyAtOnce].into_iter().cycle())

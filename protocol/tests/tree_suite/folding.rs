@@ -92,7 +92,7 @@ fn labels_along_one_path() {
         NodeLabel::new([0; 32], 256),
         NodeLabel::new([0xff; 32], 256),
     ] {
-        let leaf = |bit: u32| (flip(&base, bit), u8::from(bit % 2 == 0));
+        let leaf = |bit: u32| (flip(&base, bit), u8::from(bit.is_multiple_of(2)));
         let path: Vec<_> = (0..256).map(leaf).collect();
         check(&path);
         check(&[&path[..], &[(base, 1)]].concat());

@@ -18,19 +18,31 @@ pub enum BrokenWrites {
     Directories,
     /// Signed checkpoints are not inserted.
     Checkpoints,
+    /// Checkpoints that were signed before are not signed again.
+    Times,
     /// Contradictions are not inserted.
     Latches,
+    /// Heads to be compared are not inserted.
+    Heads,
+    /// Heartbeats are not remembered.
+    Heartbeats,
+    /// Cosignatures of peers are not remembered.
+    Peers,
 }
 
 impl BrokenWrites {
     /// All tables.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::Leaves,
         Self::Nodes,
         Self::Configs,
         Self::Directories,
         Self::Checkpoints,
+        Self::Times,
         Self::Latches,
+        Self::Heads,
+        Self::Heartbeats,
+        Self::Peers,
     ];
 
     fn event(self) -> &'static str {
@@ -40,7 +52,11 @@ impl BrokenWrites {
             Self::Configs => "INSERT ON configs",
             Self::Directories => "UPDATE ON directories",
             Self::Checkpoints => "INSERT ON checkpoints",
+            Self::Times => "UPDATE ON checkpoints",
             Self::Latches => "INSERT ON latches",
+            Self::Heads => "INSERT ON heads",
+            Self::Heartbeats => "INSERT ON heartbeats",
+            Self::Peers => "INSERT ON peers",
         }
     }
 }

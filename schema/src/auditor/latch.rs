@@ -6,7 +6,8 @@ use keyglass_protocol::quantity::Millis;
 
 use super::error::AuditorStoreError;
 use super::tables::latches;
-use super::{AuditorStore, DirectoryId};
+use super::write::adopt_checkpoint;
+use super::{AuditorStore, DirectoryId, Signing};
 use crate::number::{loaded_millis, stored};
 
 type Row = (
@@ -17,6 +18,7 @@ type Row = (
     i64,
     Option<i64>,
     Option<String>,
+    Option<i64>,
 );
 
 /// A contradiction that was caught.
@@ -34,6 +36,8 @@ pub struct Latch {
     pub at: Millis,
     /// When and why the owner cleared it.
     pub cleared: Option<(Millis, String)>,
+    /// When the owner was told of it by every configured hook.
+    pub told: Option<Millis>,
 }
 
 /// A contradiction that has just been caught.
@@ -56,21 +60,36 @@ impl AuditorStore {
     /// [`AuditorStoreError`] if the database fails.
     pub fn latch(&self, id: DirectoryId, new: &NewLatch<'_>) -> Result<(), AuditorStoreError> {
         let at = stored(new.at.get(), "time")?;
-        self.write("auditor_latch", |conn| {
-            let same = of(conn, id)?.into_iter().any(|latch| {
-                latch.cleared.is_none() && latch.reason == new.reason && latch.file.as_deref() == new.file
-            });
-            if same {
-                return Ok(());
-            }
-            diesel::insert_into(latches::table)
-                .values((
-                    latches::directory.eq(id.0),
-                    latches::kind.eq(new.kind),
-                    latches::reason.eq(new.reason),
-                    latches::file.eq(new.file),
-                    latches::latched_at.eq(at),
-                ))
+        self.write("auditor_latch", |conn| insert(conn, id, new, at))
+    }
+
+    /// Takes up a signature of our own that is not remembered here: from now on nothing older is signed, and
+    /// nothing at all until the owner has cleared the contradiction. One commit.
+    ///
+    /// # Errors
+    /// [`AuditorStoreError`] if the database fails.
+    pub fn adopt(
+        &self,
+        id: DirectoryId,
+        own: &Signing<'_>,
+        new: &NewLatch<'_>,
+    ) -> Result<(), AuditorStoreError> {
+        let at = stored(new.at.get(), "time")?;
+        self.write("auditor_adopt", |conn| {
+            adopt_checkpoint(conn, id, own)?;
+            insert(conn, id, new, at)
+        })
+    }
+
+    /// Records that the owner was told of a contradiction.
+    ///
+    /// # Errors
+    /// [`AuditorStoreError`] if the database fails.
+    pub fn told(&self, latch: i64, now: Millis) -> Result<(), AuditorStoreError> {
+        let now = stored(now.get(), "time")?;
+        self.write("auditor_told", |conn| {
+            diesel::update(latches::table.find(latch))
+                .set(latches::told_at.eq(now))
                 .execute(conn)?;
             Ok(())
         })
@@ -120,6 +139,30 @@ pub(super) fn standing(
     Ok(of(conn, id)?.into_iter().find(|latch| latch.cleared.is_none()))
 }
 
+fn insert(
+    conn: &mut SqliteConnection,
+    id: DirectoryId,
+    new: &NewLatch<'_>,
+    at: i64,
+) -> Result<(), AuditorStoreError> {
+    let same = of(conn, id)?.into_iter().any(|latch| {
+        latch.cleared.is_none() && latch.reason == new.reason && latch.file.as_deref() == new.file
+    });
+    if same {
+        return Ok(());
+    }
+    diesel::insert_into(latches::table)
+        .values((
+            latches::directory.eq(id.0),
+            latches::kind.eq(new.kind),
+            latches::reason.eq(new.reason),
+            latches::file.eq(new.file),
+            latches::latched_at.eq(at),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
 fn of(conn: &mut SqliteConnection, id: DirectoryId) -> Result<Vec<Latch>, AuditorStoreError> {
     let rows: Vec<Row> = latches::table
         .filter(latches::directory.eq(id.0))
@@ -132,12 +175,15 @@ fn of(conn: &mut SqliteConnection, id: DirectoryId) -> Result<Vec<Latch>, Audito
             latches::latched_at,
             latches::cleared_at,
             latches::cleared_because,
+            latches::told_at,
         ))
         .load(conn)?;
     rows.into_iter().map(latch).collect()
 }
 
-fn latch((id, kind, reason, file, at, cleared_at, because): Row) -> Result<Latch, AuditorStoreError> {
+fn latch(
+    (id, kind, reason, file, at, cleared_at, because, told_at): Row,
+) -> Result<Latch, AuditorStoreError> {
     let at = loaded_millis(at, "latches")?;
     let cleared = match (cleared_at, because) {
         (Some(when), Some(because)) => Some((loaded_millis(when, "latches")?, because)),
@@ -150,5 +196,6 @@ fn latch((id, kind, reason, file, at, cleared_at, because): Row) -> Result<Latch
         file,
         at,
         cleared,
+        told: told_at.map(|at| loaded_millis(at, "latches")).transpose()?,
     })
 }

@@ -10,6 +10,7 @@ mod fault;
 mod latch;
 mod read;
 mod tables;
+mod watch;
 mod write;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ pub use error::AuditorStoreError;
 #[cfg(feature = "test-util")]
 pub use fault::BrokenWrites;
 pub use latch::{Latch, NewLatch};
+pub use watch::{Heartbeats, MAX_HEADS, PeerHead};
 
 use crate::connection::Tx;
 use crate::database::Database;

@@ -50,5 +50,31 @@ diesel::table! {
         latched_at -> BigInt,
         cleared_at -> Nullable<BigInt>,
         cleared_because -> Nullable<Text>,
+        told_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    heads (directory, size, root) { directory -> BigInt, size -> BigInt, root -> Binary, note -> Binary, }
+}
+
+diesel::table! {
+    heartbeats (directory) {
+        directory -> BigInt,
+        size -> BigInt,
+        first_at -> BigInt,
+        first -> Binary,
+        last_at -> BigInt,
+        last -> Binary,
+    }
+}
+
+diesel::table! {
+    peers (directory, vkey) {
+        directory -> BigInt,
+        vkey -> Text,
+        size -> BigInt,
+        at -> BigInt,
+        note -> Binary,
     }
 }

@@ -64,7 +64,14 @@ impl AuditorStore {
             insert_leaf(conn, id, last.get(), start.leaf)?;
             insert_nodes(conn, id, start.nodes)?;
             insert_config(conn, id, start.config)?;
-            insert_checkpoint(conn, id, start.size, &start.root, start.note, None)?;
+            let row = checkpoints::table.find((id.0, stored(start.size.get(), "size")?));
+            let known: Option<Vec<u8>> = row.select(checkpoints::root).first(conn).optional()?;
+            match known {
+                None => insert_checkpoint(conn, id, start.size, &start.root, start.note, None)?,
+                // Signed by us before our memory was lost.
+                Some(known) if hash32(&known, "checkpoints")? == start.root => {}
+                Some(_) => return Err(AuditorStoreError::SignedOther { size: start.size }),
+            }
             set_verified(conn, id, start.size, &start.root)?;
             diesel::update(directories::table.find(id.0))
                 .set(directories::start_size.eq(stored(start.size.get(), "size")?))
@@ -248,4 +255,26 @@ fn insert_checkpoint(
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// A row for a signature that was made without this database knowing. A later time on the same head replaces the
+/// remembered one; another root at the same size would be a second signature, which is kept out.
+pub(super) fn adopt_checkpoint(
+    conn: &mut SqliteConnection,
+    id: DirectoryId,
+    own: &Signing<'_>,
+) -> Result<(), AuditorStoreError> {
+    let row = checkpoints::table.find((id.0, stored(own.size.get(), "size")?));
+    let known: Option<Vec<u8>> = row.select(checkpoints::root).first(conn).optional()?;
+    match known {
+        Some(known) if hash32(&known, "checkpoints")? == own.root => {
+            let at = stored(own.at.get(), "time")?;
+            diesel::update(row)
+                .set(checkpoints::signed_at.eq(at))
+                .execute(conn)?;
+            Ok(())
+        }
+        Some(_) => Ok(()),
+        None => insert_checkpoint(conn, id, own.size, &own.root, own.note, Some(own.at)),
+    }
 }

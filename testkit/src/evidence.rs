@@ -104,6 +104,21 @@ pub fn all() -> Vec<Case> {
             "leaf-not-included",
             || fork_of_leaves_at(2, 2, Some(1)),
         ),
+        ("fork_of_heads", "proven", "another-root-at-its-size", || {
+            fork_of_heads(HeadsFlaw::None)
+        }),
+        ("fork_of_heads_in_order", "refused", "no-contradiction", || {
+            fork_of_heads(HeadsFlaw::Honest)
+        }),
+        ("fork_of_heads_unproven", "refused", "new-root-mismatch", || {
+            fork_of_heads(HeadsFlaw::OtherLarger)
+        }),
+        ("fork_of_heads_swapped", "refused", "size-shrinks", || {
+            fork_of_heads(HeadsFlaw::Swapped)
+        }),
+        ("fork_of_heads_by_a_stranger", "refused", "signature-bad", || {
+            fork_of_heads(HeadsFlaw::Unsigned)
+        }),
         ("append_in_order", "refused", "no-contradiction", || {
             bad_append(false)
         }),
@@ -299,6 +314,47 @@ fn fork_of_leaves_at(first: u64, second: u64, unproven: Option<usize>) -> Eviden
         leaves[i].epoch.leaf.0[20] ^= 1;
     }
     file(&w, Claim::Fork(Fork::Leaves { leaves }))
+}
+
+/// What is wrong with the file.
+enum HeadsFlaw {
+    None,
+    Honest,
+    OtherLarger,
+    Swapped,
+    Unsigned,
+}
+
+/// A head of size 2, and a larger one with a consistency proof from its own root at that size.
+fn fork_of_heads(flaw: HeadsFlaw) -> Evidence {
+    let w = world();
+    let (two, all) = (LogSize::new(2), w.size());
+    let root = keyglass_protocol::log::root(&w, two).unwrap();
+    let proof = keyglass_protocol::log::consistency_proof(&w, two, all).unwrap();
+    let signed = match flaw {
+        HeadsFlaw::Honest => root,
+        _ => LogHash::new([9; 32]),
+    };
+    let mut smaller = text(&w.sign_checkpoint(two, signed));
+    let mut larger = text(&w.checkpoint(all));
+    match flaw {
+        HeadsFlaw::OtherLarger => larger = text(&w.sign_checkpoint(all, LogHash::new([8; 32]))),
+        HeadsFlaw::Swapped => std::mem::swap(&mut smaller, &mut larger),
+        HeadsFlaw::Unsigned => {
+            let honest = w.sign_checkpoint(two, root);
+            let note = Note::parse(smaller.as_bytes()).unwrap();
+            smaller = text(&Note::new(note.text(), honest.signatures().to_vec()).unwrap());
+        }
+        HeadsFlaw::None | HeadsFlaw::Honest => {}
+    }
+    let b64 = |hash: &LogHash| B64(hash.as_bytes().to_vec());
+    let heads = Fork::Heads {
+        smaller,
+        larger,
+        root: b64(&root),
+        consistency_proof: proof.iter().map(b64).collect(),
+    };
+    file(&w, Claim::Fork(heads))
 }
 
 fn append_claim(w: &World) -> Evidence {

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::config::ConfigError;
 use crate::epoch::{EpochError, TrustError};
 use crate::error::FormatError;
+use crate::log::LogError;
 use crate::note::NoteError;
 use crate::receipt::ReceiptError;
 use crate::record::RecordError;
@@ -33,6 +34,9 @@ pub enum EvidenceError {
     /// A leaf in it is not proven.
     #[error("a leaf in it does not verify: {0}")]
     Epoch(#[from] EpochError),
+    /// Two heads in it are not shown to be heads of one log.
+    #[error("a consistency proof in it does not verify: {0}")]
+    Consistency(LogError),
     /// The configuration document is malformed.
     #[error("configuration: {0}")]
     Config(#[from] ConfigError),
@@ -74,6 +78,7 @@ impl EvidenceError {
             Self::TooLarge => "too-large",
             Self::Note(e) => e.reason(),
             Self::Epoch(e) => e.reason(),
+            Self::Consistency(e) => e.reason(),
             Self::Config(e) => e.reason(),
             Self::Trust(e) => e.reason(),
             Self::OtherConfiguration => "other-configuration",

@@ -1,11 +1,12 @@
-//! Two logs under one name: two roots at one size, or two leaves at one index.
+//! Two logs under one name: two roots at one size, two leaves at one index, or a head that a larger one disowns.
 
 use serde::{Deserialize, Serialize};
 
 use super::{EvidenceError, Finding, open, proven};
 use crate::log;
-use crate::message::EpochProof;
-use crate::note::VerifierKey;
+use crate::message::{B64, EpochProof};
+use crate::note::{SignedCheckpoint, VerifierKey};
+use crate::quantity::LogHash;
 
 /// Two contradicting statements of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,17 @@ pub enum Fork {
     Leaves {
         /// The two leaves.
         leaves: Box<[ProvenLeaf; 2]>,
+    },
+    /// A head, and a larger one that is proven to have another root at the first one's size.
+    Heads {
+        /// The smaller signed note.
+        smaller: String,
+        /// The larger signed note.
+        larger: String,
+        /// Root of the larger log at the smaller size, 32 bytes.
+        root: B64,
+        /// Consistency proof from that root to the larger head.
+        consistency_proof: Vec<B64>,
     },
 }
 
@@ -55,7 +67,35 @@ impl Fork {
                     Err(EvidenceError::NoContradiction)
                 }
             }
+            Self::Heads {
+                smaller,
+                larger,
+                root,
+                consistency_proof,
+            } => disowned(
+                &open(smaller, log)?,
+                &open(larger, log)?,
+                &LogHash::try_from(root.0.as_slice())?,
+                &crate::epoch::hashes(consistency_proof)?,
+            ),
         }
+    }
+}
+
+/// Whether `larger` has the root `root` at the size of `smaller`, and `smaller` another one.
+fn disowned(
+    smaller: &SignedCheckpoint,
+    larger: &SignedCheckpoint,
+    root: &LogHash,
+    proof: &[LogHash],
+) -> Result<Finding, EvidenceError> {
+    let (smaller, larger) = (smaller.checkpoint(), larger.checkpoint());
+    log::verify_consistency(smaller.size, root, larger.size, &larger.root, proof)
+        .map_err(EvidenceError::Consistency)?;
+    if smaller.root != *root {
+        proven("another-root-at-its-size")
+    } else {
+        Err(EvidenceError::NoContradiction)
     }
 }
 

@@ -62,6 +62,20 @@ pub enum Claim {
     Freeze(Freeze),
 }
 
+impl Claim {
+    /// The kind's name in the file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Fork(_) => "fork",
+            Self::BadAppend(_) => "bad-append",
+            Self::BadLeaf(_) => "bad-leaf",
+            Self::BadRecord(_) => "bad-record",
+            Self::BrokenReceipt(_) => "broken-receipt",
+            Self::Freeze(_) => "freeze",
+        }
+    }
+}
+
 /// What a verified evidence file shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {

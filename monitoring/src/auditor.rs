@@ -52,6 +52,8 @@ pub struct AuditorMetrics {
     refusals: IntCounterVec,
     latched: IntGaugeVec,
     fetch_errors: IntCounterVec,
+    peers: GaugeVec,
+    hook_failures: IntCounter,
 }
 
 impl AuditorMetrics {
@@ -108,7 +110,21 @@ impl AuditorMetrics {
                 "Failed fetches from the directory, by kind.",
                 &["directory", "kind"],
             )?,
+            peers: registry.gauge_vec(
+                "keyglass_auditor_peer_last_seen_timestamp_seconds",
+                "When a peer's head was last fetched and compared, Unix time; 0 if never.",
+                &["directory", "peer"],
+            )?,
+            hook_failures: registry.counter(
+                "keyglass_auditor_hook_failures_total",
+                "Attempts to tell the owner of evidence that failed.",
+            )?,
         })
+    }
+
+    /// An attempt to tell the owner of evidence failed.
+    pub fn hook_failed(&self) {
+        self.hook_failures.inc();
     }
 
     /// The series of one directory, named by its log's origin, all present from the start.
@@ -188,6 +204,14 @@ impl DirectoryMetrics {
             .set(i64::from(latched));
     }
 
+    /// The head of `peer` was fetched and compared at `time`; 0 before the first time.
+    pub fn peer_seen(&self, peer: &str, time: f64) {
+        self.metrics
+            .peers
+            .with_label_values(&[self.origin.as_str(), peer])
+            .set(time);
+    }
+
     /// A fetch failed.
     pub fn fetch_failed(&self, kind: FetchError) {
         self.fetch_errors(kind).inc();
@@ -222,6 +246,8 @@ mod tests {
         directory.refused("root-mismatch");
         directory.latched(true);
         directory.fetch_failed(FetchError::Timeout);
+        directory.peer_seen("peer.example", 1002.0);
+        directory.metrics.hook_failed();
         let text = registry.encode().unwrap();
         for line in [
             r#"keyglass_auditor_verified_epoch{directory="log.example"} 41"#,
@@ -234,6 +260,8 @@ mod tests {
             r#"keyglass_auditor_evidence_latched{directory="log.example"} 1"#,
             r#"keyglass_auditor_fetch_errors_total{directory="log.example",kind="timeout"} 1"#,
             r#"keyglass_auditor_fetch_errors_total{directory="log.example",kind="network"} 0"#,
+            r#"keyglass_auditor_peer_last_seen_timestamp_seconds{directory="log.example",peer="peer.example"} 1002"#,
+            "keyglass_auditor_hook_failures_total 1",
         ] {
             assert!(
                 text.lines().any(|found| found == line),

@@ -1,11 +1,17 @@
 //! Evidence files: written whole or not at all, named by their content.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use keyglass_protocol::message::MAX_ANSWER_BYTES;
+use keyglass_protocol::evidence::{Claim, Evidence, Finding, SCHEMA};
+use keyglass_protocol::message::{B64, MAX_ANSWER_BYTES};
+use keyglass_protocol::note::VerifierKey;
 use sha2::{Digest as _, Sha256};
+
+/// Directory of evidence files in the data directory.
+pub const EVIDENCE_DIR: &str = "evidence";
 
 /// Stores evidence in `dir`; answers the file's name. The same bytes again are the same file.
 ///
@@ -22,6 +28,59 @@ pub fn store(dir: &Path, kind: &str, bytes: &[u8]) -> io::Result<String> {
     fs::rename(&unfinished, dir.join(&name))?;
     File::open(dir)?.sync_all()?;
     Ok(name)
+}
+
+/// Stores the evidence of a claim if a stranger would be convinced by it; answers the file's name.
+///
+/// # Errors
+/// A sentence about why there is no file.
+pub fn convince(dir: &Path, claim: &Claim, config: Vec<u8>, log: &VerifierKey) -> Result<String, String> {
+    let evidence = Evidence {
+        schema: SCHEMA,
+        claim: claim.clone(),
+        config: B64(config),
+    };
+    match evidence.verify(log) {
+        Ok(Finding::Proven { .. }) => {
+            let bytes = evidence.to_bytes().map_err(|e| e.to_string())?;
+            store(dir, claim.kind(), &bytes).map_err(|e| format!("{}: {e}", dir.display()))
+        }
+        Ok(Finding::Disputed { reason }) => Err(format!("disputed: {reason}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The files in `dir`, but for the `known` ones, that prove something against a log: name, kind and broken rule.
+///
+/// # Errors
+/// The directory cannot be read. A file that cannot be read or proves nothing is not in the answer.
+pub fn proven(
+    dir: &Path,
+    known: &HashSet<String>,
+    log: &VerifierKey,
+) -> io::Result<Vec<(String, &'static str, String)>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let Ok(name) = entry?.file_name().into_string() else {
+            continue;
+        };
+        if known.contains(&name) {
+            continue;
+        }
+        let Ok(Some(bytes)) = read(dir, &name) else {
+            continue;
+        };
+        if let Ok(evidence) = Evidence::parse(&bytes)
+            && let Ok(Finding::Proven { reason }) = evidence.verify(log)
+        {
+            found.push((name, evidence.claim.kind(), reason));
+        }
+    }
+    Ok(found)
 }
 
 /// An evidence file by its name; `None` if there is none.

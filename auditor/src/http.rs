@@ -1,5 +1,6 @@
 //! The HTTP routes. They read what the followers show and pass pushes on; nothing is decided here.
 
+mod bring;
 mod witness;
 
 use std::path::PathBuf;
@@ -9,23 +10,36 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, PayloadConfig, ServiceConfig};
 use actix_web::{HttpResponse, web};
 use keyglass_monitoring::{Registry, TEXT_CONTENT_TYPE};
-use keyglass_protocol::note::{AddCheckpoint, MAX_ADD_CHECKPOINT_BYTES};
+use keyglass_protocol::note::{AddCheckpoint, MAX_ADD_CHECKPOINT_BYTES, Note, VerifierKey};
 use keyglass_schema::auditor::AuditorStore;
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::evidence_files;
-use crate::follower::PushAnswer;
+use crate::follower::{Compared, PushAnswer};
 use crate::shared::{Shared, Standing};
 
-/// A pushed checkpoint on its way to the follower.
+/// Something for a follower to do, and where the answer goes. Whoever asked may have gone by then.
 #[derive(Debug)]
-pub struct Push {
-    /// The request.
-    pub request: AddCheckpoint,
-    /// Where the answer goes.
-    pub answer: oneshot::Sender<PushAnswer>,
+pub enum Request {
+    /// A pushed checkpoint.
+    Push(AddCheckpoint, oneshot::Sender<PushAnswer>),
+    /// A head that a client holds.
+    Compare(Vec<u8>, oneshot::Sender<Compared>),
+    /// An evidence file that a client brought, verified and stored.
+    Convict(Conviction, oneshot::Sender<bool>),
+}
+
+/// What a verified evidence file proves.
+#[derive(Debug)]
+pub struct Conviction {
+    /// Kind of the evidence.
+    pub kind: String,
+    /// Stable name of the broken rule.
+    pub reason: String,
+    /// Name of the stored file.
+    pub file: String,
 }
 
 /// One followed log, as the routes see it.
@@ -34,7 +48,7 @@ pub struct Followed {
     /// What it shows.
     pub shared: Arc<Shared>,
     /// Its follower. When this is full the auditor is busy, and says so.
-    pub pushes: mpsc::Sender<Push>,
+    pub requests: mpsc::Sender<Request>,
 }
 
 /// What the routes need.
@@ -50,6 +64,12 @@ pub struct Routes {
     pub store: AuditorStore,
     /// The evidence files.
     pub evidence: PathBuf,
+    /// The auditor's vkeys.
+    pub vkeys: Vec<String>,
+    /// Peers whose newest cosignatures are remembered.
+    pub peers: Vec<VerifierKey>,
+    /// Held while evidence of a stranger is verified: one at a time.
+    pub verifying: Arc<Semaphore>,
 }
 
 /// The whole route table.
@@ -57,26 +77,101 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .app_data(PayloadConfig::new(MAX_ADD_CHECKPOINT_BYTES))
         .route("/add-checkpoint", web::post().to(witness::add_checkpoint))
-        .route("/evidence", web::get().to(evidence_list))
+        .route("/compare", web::post().to(bring::head))
+        .service(
+            web::resource("/evidence")
+                .app_data(PayloadConfig::new(bring::MAX_EVIDENCE_BYTES))
+                .route(web::get().to(evidence_list))
+                .route(web::post().to(bring::evidence)),
+        )
         .route("/evidence/{name}", web::get().to(evidence_file))
         .route("/livez", web::get().to(livez))
         .route("/readyz", web::get().to(readyz))
         .route("/metrics", web::get().to(metrics))
-        .route("/{log}/checkpoint", web::get().to(checkpoint));
+        .route("/{log}/checkpoint", web::get().to(checkpoint))
+        .route("/{log}/statement", web::get().to(statement))
+        .route("/{log}/seen/{key_id}", web::get().to(seen));
 }
 
 /// The newest cosigned checkpoint (monitoring path of tlog-witness).
 async fn checkpoint(routes: Data<Routes>, log: Path<String>) -> HttpResponse {
-    let followed = routes
-        .logs
-        .iter()
-        .find(|followed| followed.shared.path_name() == *log);
-    match followed.and_then(|followed| followed.shared.published()) {
+    match routes
+        .followed(&log)
+        .and_then(|followed| followed.shared.published())
+    {
         Some(published) => HttpResponse::Ok()
             .content_type("text/plain; charset=utf-8")
             .insert_header((header::CACHE_CONTROL, "max-age=1"))
             .body(published.note),
         None => text(HttpResponse::NotFound(), "no checkpoint of this log"),
+    }
+}
+
+/// What this auditor says about itself and this log: what its keys mean, and from where on it verified.
+#[derive(Serialize)]
+struct Statement {
+    schema: u32,
+    log_vkey: String,
+    vkeys: Vec<String>,
+    /// What a cosignature of these keys means.
+    meaning: &'static str,
+    #[serde(flatten)]
+    standing: Standing,
+}
+
+const MEANING: &str = "every leaf and audit proof from epoch verified_from up to the cosigned size was verified, \
+                       and the log only grew since the last cosignature";
+
+async fn statement(routes: Data<Routes>, log: Path<String>) -> HttpResponse {
+    match routes.followed(&log) {
+        Some(followed) => HttpResponse::Ok().json(Statement {
+            schema: 1,
+            log_vkey: followed.shared.log_key().to_string(),
+            vkeys: routes.vkeys.clone(),
+            meaning: MEANING,
+            standing: followed.shared.standing(routes.clock.now()),
+        }),
+        None => text(HttpResponse::NotFound(), "not a log that is followed here"),
+    }
+}
+
+/// The newest checkpoint under which a cosignature of this peer was seen.
+async fn seen(routes: Data<Routes>, path: Path<(String, String)>) -> HttpResponse {
+    let (log, key_id) = path.into_inner();
+    let nothing = || text(HttpResponse::NotFound(), "nothing was seen of this key");
+    let key = routes.peers.iter().find(|key| key.key_id().to_string() == key_id);
+    let (Some(followed), Some(key)) = (routes.followed(&log).cloned(), key.cloned()) else {
+        return nothing();
+    };
+    let found = web::block(move || {
+        let log_key = followed.shared.log_key().to_string();
+        let id = routes.store.register(followed.shared.origin(), &log_key)?;
+        routes.store.peer_head(id, &key.to_string())
+    });
+    match found.await {
+        Ok(Ok(Some(head))) => HttpResponse::Ok()
+            .content_type("text/plain; charset=utf-8")
+            .body(head.note),
+        Ok(Ok(None)) => nothing(),
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+impl Routes {
+    /// The followed log of this path.
+    fn followed(&self, path_name: &str) -> Option<&Followed> {
+        self.logs
+            .iter()
+            .find(|followed| followed.shared.path_name() == path_name)
+    }
+
+    /// The followed log that a checkpoint note names in its first line.
+    fn named_by(&self, note: &Note) -> Option<&Followed> {
+        let origin = note.text().split('\n').next().unwrap_or_default();
+        self.logs
+            .iter()
+            .find(|followed| followed.shared.origin() == origin)
     }
 }
 

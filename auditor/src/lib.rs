@@ -9,12 +9,18 @@
 //! ([`source::EpochSource`], over HTTP or in memory). [`run::Auditor`] is the whole program; a
 //! [`follower::Follower`] follows one log and does one round at a time, without ever sleeping.
 
+pub mod alarm;
 pub mod clock;
 pub mod evidence_files;
 pub mod follower;
 pub mod http;
 pub mod keys;
+pub mod layout;
 pub mod lock;
+pub mod moments;
+pub mod peers;
+mod place;
+pub mod published;
 pub mod range;
 pub mod refusal;
 pub mod run;
@@ -22,4 +28,5 @@ pub mod settings;
 pub mod shared;
 pub mod source;
 pub mod step;
+pub mod steps;
 mod window;

@@ -14,9 +14,10 @@ use clap::Parser as _;
 use keyglass_auditor::clock::SystemClock;
 use keyglass_auditor::keys::Keys;
 use keyglass_auditor::lock::DataDir;
+use keyglass_auditor::moments::Unwatched;
 use keyglass_auditor::refusal::Stop;
 use keyglass_auditor::run::Auditor;
-use keyglass_auditor::settings::{DirectorySettings, ENV_CONFIG, Layer, Settings};
+use keyglass_auditor::settings::{ENV_CONFIG, Layer, Settings};
 use keyglass_auditor::source::{EpochSource, HttpSource};
 use keyglass_monitoring::{LogFormat, init_logging};
 use tokio::signal::unix::{SignalKind, signal};
@@ -94,8 +95,19 @@ fn check(flags: Layer, file: Option<&Path>) -> anyhow::Result<()> {
     }
     match Keys::load(&settings.data_dir, settings.name.as_deref())? {
         Some(keys) => print_lines(&keys.vkeys()),
-        None => Ok(()),
-    }
+        None => say("no keys yet: the first run makes them, or keygen"),
+    }?;
+    say(&format!(
+        "good: {} to follow, listening on {}, data in {}",
+        settings.directories.len(),
+        settings.listen,
+        settings.data_dir.display()
+    ))
+}
+
+/// For people, on stderr.
+fn say(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stderr().lock(), "keyglass-auditor: {line}")?)
 }
 
 fn make_keys(keygen: &Keygen, file: Option<&Path>) -> anyhow::Result<()> {
@@ -136,7 +148,8 @@ fn run(settings: Settings) -> anyhow::Result<()> {
     print_lines(&keys.vkeys())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let auditor = Auditor::open(settings, data_dir, keys, Arc::new(SystemClock), &over_http).await?;
+        let (clock, moments) = (Arc::new(SystemClock), Arc::new(Unwatched));
+        let auditor = Auditor::open(settings, data_dir, keys, clock, moments, &over_http).await?;
         tracing::info!(address = %auditor.address()?, "serving");
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -148,8 +161,8 @@ fn run(settings: Settings) -> anyhow::Result<()> {
     })
 }
 
-fn over_http(directory: &DirectorySettings) -> Result<Arc<dyn EpochSource>, Stop> {
-    Ok(Arc::new(HttpSource::new(&directory.url)?))
+fn over_http(url: &str) -> Result<Arc<dyn EpochSource>, Stop> {
+    Ok(Arc::new(HttpSource::new(url)?))
 }
 
 /// Data on stdout.

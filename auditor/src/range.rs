@@ -3,15 +3,17 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use keyglass_protocol::epoch::{Leaf, LeafError};
+use keyglass_protocol::epoch::Leaf;
 use keyglass_protocol::note::{NoteError, SignedCheckpoint, VerifierKey};
 use keyglass_protocol::quantity::Epoch;
-use keyglass_protocol::tree::{self, MAX_AUDIT_PROOF_BYTES};
+use keyglass_protocol::tree;
 use thiserror::Error;
 
+use crate::place::Place;
+use crate::refusal::{Contradiction, Refusal, Stop};
 use crate::source::{self, EpochSource, LEAVES_PER_TILE, Trouble};
-use crate::step::{StepError, Transition, verify_step};
-use crate::window::{MissingSubtree, Window};
+use crate::steps::{Limits, verify_steps};
+use crate::window::{MissingSubtree, Tile, Window};
 
 /// Why a range is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -29,33 +31,20 @@ pub enum RangeError {
     /// The checkpoint is not the log's word.
     #[error("checkpoint: {0}")]
     Checkpoint(#[from] NoteError),
-    /// A leaf is malformed or does not follow the one before.
-    #[error("epoch {epoch}: {error}")]
-    Leaf {
+    /// A leaf or a step breaks a rule, and a stranger can be shown.
+    #[error("epoch {epoch}: {}", .found.reason)]
+    Contradiction {
         /// The epoch.
         epoch: Epoch,
-        /// The broken rule.
-        error: LeafError,
+        /// The broken rule, and what shows it.
+        found: Box<Contradiction>,
     },
-    /// A leaf states another epoch than its index, epoch 0 is not the empty tree, or a stated number is wrong.
-    #[error("epoch {epoch}: {reason}")]
-    Stated {
-        /// The epoch.
-        epoch: Epoch,
-        /// Stable name of the broken rule.
-        reason: &'static str,
-    },
-    /// A step is not append-only.
-    #[error("epoch {epoch}: {error}")]
-    Step {
-        /// The epoch.
-        epoch: Epoch,
-        /// What is wrong with it.
-        error: StepError,
-    },
+    /// A leaf or a step is not accepted, and a stranger could not be shown why.
+    #[error("{0}")]
+    Refused(Refusal),
     /// A mistake of this program.
     #[error("internal: {0}")]
-    Internal(#[from] MissingSubtree),
+    Internal(String),
 }
 
 impl RangeError {
@@ -66,31 +55,49 @@ impl RangeError {
             Self::Trouble(e) => e.reason(),
             Self::NotThere { .. } => "epoch-not-there",
             Self::Checkpoint(e) => e.reason(),
-            Self::Leaf { error, .. } => error.reason(),
-            Self::Stated { reason, .. } => reason,
-            Self::Step { error, .. } => error.reason(),
+            Self::Contradiction { found, .. } => found.reason,
+            Self::Refused(refusal) => refusal.reason(),
             Self::Internal(_) => "internal",
         }
     }
 }
 
-/// Verifies the steps into the epochs of `range` under the directory's newest checkpoint; answers how many.
+impl From<MissingSubtree> for RangeError {
+    fn from(error: MissingSubtree) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl RangeError {
+    fn of(epoch: Epoch, stop: Stop) -> Self {
+        match stop {
+            Stop::Trouble(trouble) => Self::Trouble(trouble),
+            Stop::Refused(refusal) => Self::Refused(refusal),
+            Stop::Contradiction(found) => Self::Contradiction { epoch, found },
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+/// Verifies the steps into the epochs of `range` under the directory's newest checkpoint, several at once; answers
+/// how many. `progress` is told of every verified epoch, in order.
 ///
 /// # Errors
-/// [`RangeError`].
+/// [`RangeError`] of the first epoch that is not good.
 pub async fn audit_range(
-    source: &dyn EpochSource,
+    source: &Arc<dyn EpochSource>,
     log: &VerifierKey,
     range: RangeInclusive<Epoch>,
-    second_opinion_max: u64,
+    limits: Limits,
+    mut progress: impl FnMut(Epoch),
 ) -> Result<u64, RangeError> {
-    let head = SignedCheckpoint::open(&source::pending(source).await?, log)?;
+    let head = SignedCheckpoint::open(&source::pending(&**source).await?, log)?;
     let target = head.checkpoint();
     let (first, last) = (range.start().get(), range.end().get());
     if last >= target.size.get() {
         return Err(RangeError::NotThere { epoch: *range.end() });
     }
-    let window = Window::whole(source, target.size).await?;
+    let window = Window::whole(&**source, target.size).await?;
     if window.root()? != target.root {
         let what = "the leaves do not hash to the checkpoint";
         return Err(Trouble::Damaged {
@@ -99,70 +106,58 @@ pub async fn audit_range(
         }
         .into());
     }
-    let mut before = None;
-    let mut tile = window
-        .tile(source, first.saturating_sub(1) / LEAVES_PER_TILE)
-        .await?;
-    for index in first.saturating_sub(1)..=last {
-        if index >= tile.end() {
-            tile = window.tile(source, index / LEAVES_PER_TILE).await?;
+    let mut newest = None;
+    let mut before: Option<Tile> = None;
+    let mut at = first.saturating_sub(1);
+    while at <= last {
+        let tile = window.tile(&**source, at / LEAVES_PER_TILE).await?;
+        let view = window.view(&tile, before.as_ref());
+        let place = |index| Place {
+            head: &head,
+            view: &view,
+            tile: &tile,
+            index,
+        };
+        let end = tile.end().min(last.saturating_add(1));
+        let mut steps = Vec::new();
+        let mut flaw = None;
+        for index in at..end {
+            match follow(&place(index), newest.as_ref()) {
+                Ok(leaf) => {
+                    if index >= first && index > 0 {
+                        steps.push(leaf);
+                    }
+                    newest = Some(leaf);
+                }
+                Err(stop) => {
+                    flaw = Some(RangeError::of(Epoch::new(index), stop));
+                    break;
+                }
+            }
         }
-        let epoch = Epoch::new(index);
-        let bytes = tile.entry(index).ok_or(RangeError::NotThere { epoch })?;
-        let leaf = Leaf::decode(bytes).map_err(|error| RangeError::Leaf { epoch, error })?;
-        if leaf.epoch != epoch {
-            return Err(RangeError::Stated {
-                epoch,
-                reason: "epoch-not-index",
-            });
-        }
-        if index >= first {
-            check(source, before.as_ref(), &leaf, second_opinion_max).await?;
-        }
-        before = Some(leaf);
+        verify_steps(source, &steps, limits, |leaf, _| progress(leaf.epoch))
+            .await
+            .map_err(|(leaf, bad)| {
+                RangeError::of(leaf.epoch, place(leaf.epoch.get()).judge(leaf.epoch, bad))
+            })?;
+        flaw.map_or(Ok(()), Err)?;
+        at = end;
+        before = Some(tile);
     }
     Ok(last.saturating_sub(first).saturating_add(1))
 }
 
-async fn check(
-    source: &dyn EpochSource,
-    before: Option<&Leaf>,
-    leaf: &Leaf,
-    second_opinion_max: u64,
-) -> Result<(), RangeError> {
-    let epoch = leaf.epoch;
-    let Some(before) = before else {
-        let empty = leaf.root == tree::empty_root();
-        return if empty {
-            Ok(())
-        } else {
-            Err(RangeError::Stated {
-                epoch,
-                reason: "first-root",
-            })
-        };
-    };
-    Leaf::check_successor(before, leaf).map_err(|error| RangeError::Leaf { epoch, error })?;
-    if usize::try_from(leaf.audit_length).map_or(true, |length| length > MAX_AUDIT_PROOF_BYTES) {
-        return Err(RangeError::Stated {
-            epoch,
-            reason: "audit-proof-too-long",
-        });
+/// The leaf at a place, if it may follow the one before.
+fn follow(place: &Place<'_>, before: Option<&Leaf>) -> Result<Leaf, Stop> {
+    let leaf = place.decode()?;
+    match before {
+        Some(before) => {
+            Leaf::check_successor(before, &leaf).map_err(|broken| place.bad_pair(broken.reason(), &[]))?;
+        }
+        None if leaf.epoch == Epoch::ZERO && leaf.root != tree::empty_root() => {
+            return Err(Refusal::FirstRoot.into());
+        }
+        None => {}
     }
-    let proof = Arc::new(source::audit_proof(source, leaf).await?);
-    let step = Transition {
-        epoch,
-        previous: leaf.previous_root,
-        root: leaf.root,
-    };
-    let inserted = verify_step(proof, step, second_opinion_max).await;
-    let inserted = inserted.map_err(|error| RangeError::Step { epoch, error })?;
-    if inserted == leaf.inserted {
-        Ok(())
-    } else {
-        Err(RangeError::Stated {
-            epoch,
-            reason: "inserted-count",
-        })
-    }
+    Ok(leaf)
 }

@@ -13,7 +13,6 @@ use keyglass_schema::auditor::AuditorStoreError;
 use thiserror::Error;
 
 use crate::source::Trouble;
-use crate::step::StepError;
 use crate::window::MissingSubtree;
 
 /// A rule of this auditor that is broken. No accusation.
@@ -135,6 +134,8 @@ pub struct Contradiction {
     pub reason: &'static str,
     /// What a stranger is shown; none where no kind of evidence can show it.
     pub claim: Option<Claim>,
+    /// The configuration document in force, if it is another than that of the newest leaf.
+    pub config: Option<Vec<u8>>,
 }
 
 /// Why a round ended without a signature.
@@ -153,6 +154,14 @@ pub enum Stop {
     /// The auditor's own database failed, or refused.
     #[error(transparent)]
     Store(#[from] AuditorStoreError),
+    /// A file of the auditor's own could not be read or written.
+    #[error("{what}: {error}")]
+    File {
+        /// What was being done.
+        what: &'static str,
+        /// What went wrong.
+        error: std::io::Error,
+    },
     /// A mistake of this program.
     #[error("internal: {0}")]
     Internal(String),
@@ -167,20 +176,18 @@ impl Stop {
             Self::Refused(e) => e.reason(),
             Self::Contradiction(e) => e.reason,
             Self::Store(e) => e.reason(),
+            Self::File { .. } => "own-file",
             Self::Internal(_) => "internal",
         }
     }
 
     pub(crate) fn contradiction(kind: &'static str, reason: &'static str, claim: Option<Claim>) -> Self {
-        Self::Contradiction(Box::new(Contradiction { kind, reason, claim }))
-    }
-
-    /// A step's error that proves nothing about the directory.
-    pub(crate) fn of_step(epoch: Epoch, error: StepError) -> Self {
-        match error {
-            StepError::SecondOpinion(error) => Self::Refused(Refusal::SecondOpinion { epoch, error }),
-            other => Self::Internal(other.to_string()),
-        }
+        Self::Contradiction(Box::new(Contradiction {
+            kind,
+            reason,
+            claim,
+            config: None,
+        }))
     }
 }
 

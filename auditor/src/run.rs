@@ -9,28 +9,31 @@ use std::time::Duration;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use keyglass_monitoring::{AuditorMetrics, MonitoringError, Registry};
+use keyglass_protocol::note::VerifierKey;
 use keyglass_schema::auditor::{AuditorStore, AuditorStoreError};
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::alarm::{Alarm, FIRST_PAUSE};
 use crate::clock::Clock;
+use crate::evidence_files::EVIDENCE_DIR;
 use crate::follower::{Follower, Options, Outcome, Parts, Pins};
-use crate::http::{self, Followed, Push, Routes};
+use crate::http::{self, Followed, Request, Routes};
 use crate::keys::Keys;
 use crate::lock::DataDir;
+use crate::moments::Moments;
+use crate::peers::Peer;
 use crate::refusal::Stop;
-use crate::settings::{DirectorySettings, Settings};
+use crate::settings::{DirectorySettings, PeerSettings, Settings};
 use crate::source::EpochSource;
+use crate::steps::Limits;
 
 /// File of the database in the data directory.
 pub const DATABASE_FILE: &str = "auditor.sqlite";
-/// Directory of evidence files in the data directory.
-pub const EVIDENCE_DIR: &str = "evidence";
-
-/// Pushes that wait for a follower; one more is answered with 503.
-const WAITING_PUSHES: usize = 16;
+/// Requests that wait for a follower; one more is answered with 503.
+const WAITING_REQUESTS: usize = 16;
 /// Longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Threads that serve the routes.
@@ -64,13 +67,15 @@ pub enum RunError {
     Monitoring(#[from] MonitoringError),
 }
 
-/// Makes the source of a configured directory.
-pub type MakeSource<'a> = &'a dyn Fn(&DirectorySettings) -> Result<Arc<dyn EpochSource>, Stop>;
+/// Makes what is read from a directory or peer at this address.
+pub type MakeSource<'a> = &'a dyn Fn(&str) -> Result<Arc<dyn EpochSource>, Stop>;
 
 /// A running auditor's parts that do not depend on the outside.
 pub struct Auditor {
-    followers: Vec<(Follower, mpsc::Receiver<Push>)>,
+    followers: Vec<(Follower, mpsc::Receiver<Request>)>,
     routes: Routes,
+    alarm: Alarm,
+    wake: Arc<Notify>,
     listener: TcpListener,
     settings: Settings,
     _data_dir: DataDir,
@@ -86,59 +91,82 @@ impl Auditor {
         data_dir: DataDir,
         keys: Keys,
         clock: Arc<dyn Clock>,
+        moments: Arc<dyn Moments>,
         source: MakeSource<'_>,
     ) -> Result<Self, RunError> {
         let registry = Arc::new(Registry::new("keyglass-auditor", env!("CARGO_PKG_VERSION"))?);
         let metrics = AuditorMetrics::register(&registry)?;
         let path = settings.data_dir.join(DATABASE_FILE);
         let store = AuditorStore::open(&path)?;
-        let evidence = settings.data_dir.join(EVIDENCE_DIR);
         let keys = Arc::new(keys);
+        let wake = Arc::new(Notify::new());
         let options = Options {
             refresh: settings.refresh_interval,
-            second_opinion_max: settings.second_opinion_max_bytes,
+            limits: Limits::for_this_machine(settings.second_opinion_max_bytes),
         };
         let mut followers = Vec::new();
         let mut logs = Vec::new();
+        let mut peer_keys: Vec<VerifierKey> = Vec::new();
         for directory in &settings.directories {
             let origin = directory.log_vkey.name().to_owned();
             let failed = |error| RunError::Follow {
                 origin: origin.clone(),
                 error: Box::new(error),
             };
+            let peers = directory.peers.iter().map(|peer| open_peer(peer, source));
+            let peers: Vec<Peer> = peers.collect::<Result<_, _>>().map_err(failed)?;
+            peer_keys.extend(peers.iter().filter_map(|peer| peer.key.clone()));
             let parts = Parts {
-                source: source(directory).map_err(failed)?,
+                source: source(&directory.url).map_err(failed)?,
                 store: store.clone(),
                 keys: Arc::clone(&keys),
                 clock: Arc::clone(&clock),
                 metrics: metrics.directory(&origin),
-                evidence: evidence.clone(),
+                peers,
+                data_dir: settings.data_dir.clone(),
+                moments: Arc::clone(&moments),
+                alarm: Arc::clone(&wake),
             };
             let follower = Follower::open(pins(directory)?, options, parts)
                 .await
                 .map_err(failed)?;
-            let (pushes, pushed) = mpsc::channel(WAITING_PUSHES);
+            let (requests, requested) = mpsc::channel(WAITING_REQUESTS);
             logs.push(Followed {
                 shared: follower.shared(),
-                pushes,
+                requests,
             });
-            followers.push((follower, pushed));
+            followers.push((follower, requested));
         }
         let listen = |error| RunError::Io {
             what: "listening",
             error,
         };
         let listener = TcpListener::bind(settings.listen).map_err(listen)?;
+        let evidence = settings.data_dir.join(EVIDENCE_DIR);
+        let alarm = Alarm {
+            hooks: settings.hooks.clone(),
+            auditor: keys.name().to_owned(),
+            evidence: evidence.clone(),
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            metrics,
+            first_pause: FIRST_PAUSE,
+        };
         let routes = Routes {
             logs,
             registry,
             clock,
             store,
             evidence,
+            vkeys: keys.vkeys(),
+            peers: peer_keys,
+            verifying: Arc::new(Semaphore::new(1)),
         };
         Ok(Self {
             followers,
             routes,
+            alarm,
+            wake,
             listener,
             settings,
             _data_dir: data_dir,
@@ -185,7 +213,9 @@ impl Auditor {
             ));
         }
         let server = tokio::spawn(server);
+        let telling = tokio::spawn(self.alarm.run(self.wake));
         stop.await;
+        telling.abort();
         let _ = stopping.send(true);
         while tasks.join_next().await.is_some() {}
         handle.stop(true).await;
@@ -201,7 +231,7 @@ impl Auditor {
 /// A stop does not wait: whatever was recorded is whole, and is taken up again on the next start.
 async fn follow(
     mut follower: Follower,
-    mut pushes: mpsc::Receiver<Push>,
+    mut requests: mpsc::Receiver<Request>,
     interval: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -212,12 +242,9 @@ async fn follow(
         tokio::select! {
             biased;
             _ = stopped.changed() => return,
-            Some(push) = pushes.recv() => tokio::select! {
+            Some(request) = requests.recv() => tokio::select! {
                 _ = stopped.changed() => return,
-                answer = follower.pushed(&push.request) => {
-                    // The asker may have gone; what was signed stays.
-                    let _ = push.answer.send(answer);
-                }
+                () = answer(&mut follower, request) => {}
             },
             () = tokio::time::sleep_until(next) => {
                 let result = tokio::select! {
@@ -227,7 +254,29 @@ async fn follow(
                 failures = if result.is_ok() { 0 } else { failures.saturating_add(1) };
                 next = Instant::now() + backoff(interval, failures);
                 report(&mut reported, &result, follower.shared().origin());
+                tokio::select! {
+                    _ = stopped.changed() => return,
+                    seen = follower.watch() => if let Err(error) = seen {
+                        tracing::warn!(origin = follower.shared().origin(), reason = error.reason(), %error, "others");
+                    }
+                }
             }
+        }
+    }
+}
+
+/// Does what is asked for. The asker may have gone; what was signed or stored stays.
+async fn answer(follower: &mut Follower, request: Request) {
+    match request {
+        Request::Push(push, answer) => {
+            let _ = answer.send(follower.pushed(&push).await);
+        }
+        Request::Compare(note, answer) => {
+            let _ = answer.send(follower.compare(&note).await);
+        }
+        Request::Convict(proof, answer) => {
+            let stored = follower.convicted(&proof.kind, &proof.reason, &proof.file).await;
+            let _ = answer.send(stored.is_ok());
         }
     }
 }
@@ -250,6 +299,14 @@ fn report(reported: &mut Option<&'static str>, result: &Result<Outcome, Stop>, o
         Ok(_) => tracing::info!(origin, "following again"),
     }
     *reported = reason;
+}
+
+fn open_peer(settings: &PeerSettings, source: MakeSource<'_>) -> Result<Peer, Stop> {
+    Ok(Peer {
+        key: settings.key.clone(),
+        url: settings.url.clone(),
+        source: source(&settings.url)?,
+    })
 }
 
 fn pins(directory: &DirectorySettings) -> Result<Pins, RunError> {

@@ -9,6 +9,8 @@ use keyglass_protocol::quantity::ConfigHash;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::alarm::Hooks;
+
 /// Prefix of every setting in the environment.
 pub const ENV_PREFIX: &str = "KEYGLASS_";
 /// Names the TOML file in the environment.
@@ -36,6 +38,8 @@ pub struct Settings {
     pub log_format: String,
     /// As in `tracing_subscriber::EnvFilter`.
     pub log_filter: String,
+    /// How the owner is told of evidence.
+    pub hooks: Hooks,
     /// The directories that are followed.
     pub directories: Vec<DirectorySettings>,
 }
@@ -51,6 +55,17 @@ pub struct DirectorySettings {
     pub config_sha256: Option<ConfigHash>,
     /// File with a trusted checkpoint to start from.
     pub from_checkpoint: Option<PathBuf>,
+    /// Other auditors and witnesses of this log.
+    pub peers: Vec<PeerSettings>,
+}
+
+/// Another auditor or witness.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerSettings {
+    /// Verifies its cosignatures, so that it can be told what it signed last.
+    pub key: Option<VerifierKey>,
+    /// Prefix of its HTTP interface.
+    pub url: String,
 }
 
 /// Why the settings cannot be used.
@@ -115,6 +130,9 @@ pub struct Layer {
     /// Trusted checkpoint to start behind, instead of epoch 0.
     #[arg(long, value_name = "FILE")]
     pub from_checkpoint: Option<PathBuf>,
+    /// Another auditor or witness of this log, '[VKEY] URL', whose heads are compared; repeatable.
+    #[arg(long = "peer", value_name = "PEER")]
+    pub peers: Option<Vec<String>>,
     /// Directory for keys, state and evidence [default: ./keyglass-auditor-data].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -133,6 +151,12 @@ pub struct Layer {
     /// Longest audit proof that akd's verifier sees too, in bytes [default: 16777216].
     #[arg(long, value_name = "BYTES")]
     pub second_opinion_max_bytes: Option<u64>,
+    /// URL that gets a JSON message by POST when evidence is found.
+    #[arg(long, value_name = "URL")]
+    pub on_evidence_webhook: Option<String>,
+    /// Program that is run when evidence is found: message on its stdin, path of the file as its argument.
+    #[arg(long, value_name = "PROGRAM")]
+    pub on_evidence_command: Option<PathBuf>,
     /// Format of log lines, plain or json [default: plain].
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
@@ -157,6 +181,9 @@ pub struct DirectoryLayer {
     pub config_sha256: Option<String>,
     /// Trusted checkpoint to start behind.
     pub from_checkpoint: Option<PathBuf>,
+    /// Other auditors and witnesses of this log: `[VKEY] URL`.
+    #[serde(default)]
+    pub peers: Vec<String>,
 }
 
 impl Layer {
@@ -191,6 +218,9 @@ impl Layer {
             "LOG_VKEY" => self.log_vkey = Some(value),
             "CONFIG_SHA256" => self.config_sha256 = Some(value),
             "FROM_CHECKPOINT" => self.from_checkpoint = Some(value.into()),
+            "PEERS" => self.peers = Some(value.split(',').map(|peer| peer.trim().to_owned()).collect()),
+            "ON_EVIDENCE_WEBHOOK" => self.on_evidence_webhook = Some(value),
+            "ON_EVIDENCE_COMMAND" => self.on_evidence_command = Some(value.into()),
             "DATA_DIR" => self.data_dir = Some(value.into()),
             "LISTEN" => self.listen = Some(value),
             "NAME" => self.name = Some(value),
@@ -212,13 +242,14 @@ impl Layer {
     #[must_use]
     pub fn over(self, below: Self) -> Self {
         // Address and key of a directory belong together: they come from the same layer.
-        let (directory, log_vkey, config_sha256, from_checkpoint) =
+        let (directory, log_vkey, config_sha256, from_checkpoint, peers) =
             if self.directory.is_some() && self.log_vkey.is_some() {
                 (
                     self.directory,
                     self.log_vkey,
                     self.config_sha256,
                     self.from_checkpoint,
+                    self.peers,
                 )
             } else {
                 (
@@ -226,6 +257,7 @@ impl Layer {
                     self.log_vkey.or(below.log_vkey),
                     self.config_sha256.or(below.config_sha256),
                     self.from_checkpoint.or(below.from_checkpoint),
+                    self.peers.or(below.peers),
                 )
             };
         Self {
@@ -233,6 +265,9 @@ impl Layer {
             log_vkey,
             config_sha256,
             from_checkpoint,
+            peers,
+            on_evidence_webhook: self.on_evidence_webhook.or(below.on_evidence_webhook),
+            on_evidence_command: self.on_evidence_command.or(below.on_evidence_command),
             data_dir: self.data_dir.or(below.data_dir),
             listen: self.listen.or(below.listen),
             name: self.name.or(below.name),
@@ -272,7 +307,14 @@ impl Layer {
         if !(1..=3_600_000).contains(&poll) {
             return Err(value("poll_interval_ms", &poll.to_string(), "1 to 3600000"));
         }
+        if let Some(url) = &self.on_evidence_webhook {
+            http_url("on_evidence_webhook", url)?;
+        }
         Ok(Settings {
+            hooks: Hooks {
+                webhook: self.on_evidence_webhook.clone(),
+                command: self.on_evidence_command.clone(),
+            },
             data_dir: self.data_dir(),
             listen: listen
                 .parse()
@@ -294,6 +336,7 @@ impl Layer {
                 log_vkey: log_vkey.clone(),
                 config_sha256: self.config_sha256.clone(),
                 from_checkpoint: self.from_checkpoint.clone(),
+                peers: self.peers.clone().unwrap_or_default(),
             }),
             (None, None) => None,
             _ => return Err(SettingsError::NoLogKey),
@@ -320,9 +363,7 @@ impl Layer {
 impl DirectoryLayer {
     fn settings(&self) -> Result<DirectorySettings, SettingsError> {
         let url = &self.directory;
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(value("directory", url, "an http or https URL"));
-        }
+        http_url("directory", url)?;
         let bad_key = || value("log_vkey", &self.log_vkey, "an Ed25519 verifier key of a log");
         let log_vkey: VerifierKey = self.log_vkey.parse().map_err(|_| bad_key())?;
         if log_vkey.kind() != KeyKind::Ed25519 {
@@ -341,7 +382,39 @@ impl DirectoryLayer {
                 )
             })?,
             from_checkpoint: self.from_checkpoint.clone(),
+            peers: self
+                .peers
+                .iter()
+                .map(|text| peer(text))
+                .collect::<Result<_, _>>()?,
         })
+    }
+}
+
+/// `[VKEY] URL`.
+fn peer(text: &str) -> Result<PeerSettings, SettingsError> {
+    let (key, url) = match text.trim().split_once(' ') {
+        Some((key, url)) => (Some(key), url.trim()),
+        None => (None, text.trim()),
+    };
+    http_url("peer", url)?;
+    let key = key.map(|key| {
+        let parsed: Option<VerifierKey> = key.parse().ok();
+        parsed
+            .filter(|key| key.kind().cosigns())
+            .ok_or_else(|| value("peer", key, "a verifier key for cosignatures"))
+    });
+    Ok(PeerSettings {
+        key: key.transpose()?,
+        url: url.to_owned(),
+    })
+}
+
+fn http_url(name: &'static str, url: &str) -> Result<(), SettingsError> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        Ok(())
+    } else {
+        Err(value(name, url, "an http or https URL"))
     }
 }
 
@@ -439,6 +512,19 @@ mod tests {
         assert_eq!(change(|l| l.directory = Some("ftp://x".to_owned())), "bad-value");
         assert_eq!(change(|l| l.log_format = Some("xml".to_owned())), "bad-value");
         assert_eq!(change(|l| l.poll_interval_ms = Some(0)), "bad-value");
+        for peer in ["x.example", "nonsense http://x.example", ""] {
+            let mut layer = file();
+            layer.peers = Some(vec![peer.to_owned()]);
+            assert_eq!(layer.settings().unwrap_err().reason(), "bad-value", "{peer}");
+        }
+        // A log's key does not cosign.
+        let mut layer = file();
+        layer.peers = Some(vec![format!("{} http://x.example", log_vkey("x"))]);
+        assert_eq!(layer.settings().unwrap_err().reason(), "bad-value");
+        assert_eq!(
+            change(|l| l.on_evidence_webhook = Some("file:///x".to_owned())),
+            "bad-value"
+        );
         assert_eq!(change(|l| l.log_vkey = None), "no-log-key");
         assert_eq!(Layer::default().settings().unwrap_err().reason(), "no-directory");
         assert_eq!(

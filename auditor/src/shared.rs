@@ -32,9 +32,13 @@ pub struct Standing {
     pub ready: bool,
     /// Why not; stable kebab-case.
     pub reason: Option<String>,
+    /// First epoch that this auditor verified itself; what lies before it was taken on trust. 0: nothing was.
+    pub verified_from: u64,
     /// Size of the newest cosigned checkpoint.
     pub signed_size: Option<u64>,
-    /// When the head was last fetched and found good, ms since 1970.
+    /// Time in the newest cosignature, s since 1970.
+    pub signed_at: Option<u64>,
+    /// When the head that was found good last was asked for, ms since 1970.
     pub checked_at: Option<u64>,
 }
 
@@ -44,6 +48,7 @@ struct State {
     checked: Option<Millis>,
     stopped: Option<&'static str>,
     latched: Option<String>,
+    start: LogSize,
 }
 
 /// Shared by the follower, who writes, and the HTTP routes.
@@ -59,6 +64,10 @@ impl Shared {
             log_key: log_key.clone(),
             state: Mutex::default(),
         }
+    }
+
+    pub(crate) fn start(&self, size: LogSize) {
+        self.state().start = size;
     }
 
     /// Name of the log.
@@ -104,7 +113,9 @@ impl Shared {
             origin: self.origin().to_owned(),
             ready: reason.is_none(),
             reason,
+            verified_from: state.start.get(),
             signed_size: state.published.as_ref().map(|published| published.size.get()),
+            signed_at: state.published.as_ref().map(|published| published.at.get()),
             checked_at: state.checked.map(Millis::get),
         }
     }

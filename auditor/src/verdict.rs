@@ -24,6 +24,8 @@ pub(crate) enum Class {
     Invalid,
     Usage,
     Unverifiable,
+    /// A contradiction in what was signed: an evidence file was written.
+    Alarm,
     Malformed,
     Network,
     Internal,
@@ -36,6 +38,7 @@ impl Class {
             Self::Invalid => 1,
             Self::Usage => 2,
             Self::Unverifiable => 3,
+            Self::Alarm => 5,
             Self::Malformed => 65,
             Self::Network => 69,
             Self::Internal => 70,
@@ -47,6 +50,7 @@ impl Class {
             Self::Verified => "verified",
             Self::Invalid => "invalid",
             Self::Unverifiable => "unverifiable",
+            Self::Alarm => "alarm",
             Self::Usage | Self::Malformed | Self::Network | Self::Internal => "error",
         }
     }
@@ -64,6 +68,21 @@ impl Verdict {
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same with something to try added to the sentence.
+    pub(crate) fn hint(mut self, hint: Option<String>) -> Self {
+        if let Some(hint) = hint {
+            self.text = format!("{}; {hint}", self.text);
+            self.details.insert("hint".to_owned(), Value::from(hint));
+        }
+        self
+    }
+
+    /// The same about something that is named.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.text = format!("{what}: {}", self.text);
         self
     }
 

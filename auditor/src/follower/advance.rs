@@ -6,11 +6,13 @@ use keyglass_protocol::note::SignedCheckpoint;
 use keyglass_protocol::quantity::{LogHash, LogSize};
 use keyglass_schema::auditor::{AuditorStoreError, NamedConfig, Node, Step, Verified};
 
+use super::fork::disowned;
 use super::sign::ToSign;
 use super::{Follower, blocking};
+use crate::moments::Moment;
 use crate::refusal::{Refusal, Stop};
 use crate::source::{LEAVES_PER_TILE, Trouble};
-use crate::window::{Tile, Window};
+use crate::window::{Tile, View, Window};
 
 /// Leaves of one tile that were verified, and what is recorded of them.
 pub(super) struct Advance {
@@ -43,36 +45,76 @@ impl Follower {
         let mut before: Option<Tile> = None;
         let mut newest = self.newest_leaf(at).await?;
         for index in window.tiles() {
-            self.parts.metrics.lag(target.get().saturating_sub(at.get()));
             let tile = window.tile(&*self.parts.source, index).await?;
             let view = window.view(&tile, before.as_ref());
-            let checked = self.check_leaves(head, &view, &tile, at, newest).await;
-            newest = checked.newest;
-            let to = checked.to;
-            let step = Advance {
-                from: at,
-                to,
-                root: view.root_at(to)?,
-                leaves: (at.get()..to.get())
-                    .filter_map(|leaf| tile.entry(leaf).cloned())
-                    .collect(),
-                nodes: view.completed(at.get(), to.get())?,
-                configs: checked.configs,
-            };
-            // What was verified before a leaf that was refused stays verified.
-            let done = checked.stop.is_none() && to == target;
-            let signing = if done {
-                Some(self.ready_to_sign(head, &step.configs).await?)
-            } else {
-                None
-            };
-            self.store(step, signing).await?;
-            checked.stop.map_or(Ok(()), Err)?;
-            at = to;
+            while at.get() < tile.end().min(target.get()) {
+                self.progress(at, target);
+                let checked = self.check_leaves(head, &view, &tile, at, newest).await;
+                newest = checked.newest;
+                let to = checked.to;
+                self.demand_own(head, &view, at, to).await?;
+                self.parts.moments.reached(Moment::Verified);
+                let step = Advance {
+                    from: at,
+                    to,
+                    root: view.root_at(to)?,
+                    leaves: (at.get()..to.get())
+                        .filter_map(|leaf| tile.entry(leaf).cloned())
+                        .collect(),
+                    nodes: view.completed(at.get(), to.get())?,
+                    configs: checked.configs,
+                };
+                // What was verified before a leaf that was refused stays verified.
+                let done = checked.stop.is_none() && to == target;
+                let signing = if done {
+                    Some(self.ready_to_sign(head, &step.configs).await?)
+                } else {
+                    None
+                };
+                self.store(step, signing).await?;
+                checked.stop.map_or(Ok(()), Err)?;
+                at = to;
+            }
             before = Some(tile);
         }
         self.parts.metrics.lag(0);
         Ok(())
+    }
+
+    /// How far a catch-up is. What is done is committed in small steps, so it goes on from there after a stop.
+    fn progress(&self, at: LogSize, target: LogSize) {
+        let left = target.get().saturating_sub(at.get());
+        self.parts.metrics.lag(left);
+        if left > LEAVES_PER_TILE {
+            tracing::info!(
+                origin = self.shared.origin(),
+                verified = at.get(),
+                of = target.get(),
+                "catching up"
+            );
+        }
+    }
+
+    /// A signature of ours beyond what was verified (its database was lost) must be over this log.
+    async fn demand_own(
+        &self,
+        head: &SignedCheckpoint,
+        view: &View<'_>,
+        from: LogSize,
+        to: LogSize,
+    ) -> Result<(), Stop> {
+        let Some(own) = self.signed().await? else {
+            return Ok(());
+        };
+        if own.size <= from || own.size > to || view.root_at(own.size)? == own.root {
+            return Ok(());
+        }
+        let claim = disowned(&own.note, own.size, head, view)?;
+        Err(Stop::contradiction(
+            "fork",
+            "another-root-at-its-size",
+            Some(claim),
+        ))
     }
 
     /// Commits the step, together with the signature's record if there is one, then signs.
@@ -97,8 +139,9 @@ impl Follower {
             Ok(signing)
         })
         .await?;
+        self.parts.moments.reached(Moment::Stored);
         if let Some(signing) = signing {
-            self.publish(&signing)?;
+            self.publish(&signing).await?;
         }
         refused.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
@@ -136,9 +179,9 @@ impl Follower {
         }
         if verified.size > LogSize::ZERO {
             let tile = window.tile(source, first_tile).await?;
-            if window.view(&tile, None).root_at(verified.size)? != verified.root {
-                self.look_for_fork(head).await?;
-                return Err(Stop::contradiction("fork", "inconsistent", None));
+            let view = window.view(&tile, None);
+            if view.root_at(verified.size)? != verified.root {
+                return Err(self.another_past(head, &view, verified.size).await?);
             }
         }
         Ok(window)

@@ -1,7 +1,7 @@
 //! Two logs under one name.
 
 use keyglass_protocol::evidence::{Claim, Fork, ProvenLeaf};
-use keyglass_protocol::log::{SubtreeHashes, inclusion_proof};
+use keyglass_protocol::log::{SubtreeHashes, consistency_proof, inclusion_proof};
 use keyglass_protocol::message::{B64, EpochProof};
 use keyglass_protocol::note::SignedCheckpoint;
 use keyglass_protocol::quantity::{Epoch, LogHash, LogSize};
@@ -10,7 +10,7 @@ use keyglass_schema::auditor::{AuditorStore, AuditorStoreError, DirectoryId};
 use super::{Follower, blocking};
 use crate::refusal::Stop;
 use crate::source::Trouble;
-use crate::window::Window;
+use crate::window::{View, Window};
 
 const KIND: &str = "fork";
 
@@ -18,27 +18,53 @@ impl Follower {
     /// Demands that a signed head that is not larger than what is verified is a prefix of it.
     pub(super) async fn demand_prefix(&self, head: &SignedCheckpoint) -> Result<(), Stop> {
         let target = head.checkpoint();
+        let verified = self.verified().await?;
         match self.stored_root(target.size).await? {
-            Some(root) if root == target.root => return Ok(()),
+            _ if target.size > verified.size => Ok(()),
+            Some(root) if root == target.root => Ok(()),
             // Before the checkpoint that verification started from: nothing is known.
-            None if target.size < self.verified().await?.start => return Ok(()),
-            None => {
-                return Err(Stop::Internal(
-                    "subtrees of a verified size are not stored".to_owned(),
-                ));
-            }
-            Some(_) => {}
+            None if target.size < verified.start => Ok(()),
+            None => Err(Stop::Internal(
+                "subtrees of a verified size are not stored".to_owned(),
+            )),
+            Some(root) => self.disown(head, root).await,
         }
-        let last = target.size.get().saturating_sub(1);
-        if let Some((size, note)) = self.checkpoint_over(last).await?
-            && size == target.size
-        {
-            let checkpoints = [text(&note), text(&self.bare(head)?)];
+    }
+
+    /// Accuses by a head of the log that has another root at the size of `head`, which is verified to be `root`.
+    async fn disown(&self, head: &SignedCheckpoint, root: LogHash) -> Result<(), Stop> {
+        let size = head.checkpoint().size;
+        let last = size.get().saturating_sub(1);
+        let Some((over, note)) = self.checkpoint_over(last).await? else {
+            // Verified and never signed: no statement of the log is at hand to hold against this one.
+            self.look_for_fork(head).await?;
+            return Err(Stop::contradiction(KIND, "inconsistent", None));
+        };
+        let head = text(&self.bare(head)?);
+        if over == size {
+            let checkpoints = [text(&note), head];
             let claim = Claim::Fork(Fork::Checkpoints { checkpoints });
             return Err(Stop::contradiction(KIND, "two-roots-at-one-size", Some(claim)));
         }
+        let proof = self.stored_consistency(size, over).await?;
+        let claim = heads(head, text(&note), &root, &proof);
+        Err(Stop::contradiction(KIND, "another-root-at-its-size", Some(claim)))
+    }
+
+    /// The log under a larger head has another past than the one that was verified up to `verified`.
+    pub(super) async fn another_past(
+        &self,
+        head: &SignedCheckpoint,
+        view: &View<'_>,
+        verified: LogSize,
+    ) -> Result<Stop, Stop> {
+        let signed = self.signed().await?.filter(|signed| signed.size == verified);
+        if let Some(signed) = signed {
+            let claim = disowned(&signed.note, signed.size, head, view)?;
+            return Ok(Stop::contradiction(KIND, "another-root-at-its-size", Some(claim)));
+        }
         self.look_for_fork(head).await?;
-        Err(Stop::contradiction(KIND, "inconsistent", None))
+        Ok(Stop::contradiction(KIND, "inconsistent", None))
     }
 
     /// Fetches the whole log under `head`. If it hashes to its root and contradicts what was verified, that is a
@@ -93,20 +119,58 @@ impl Follower {
         blocking(move || store.checkpoint_over(id, index)).await
     }
 
-    async fn stored_leaf(&self, index: u64) -> Result<Option<Vec<u8>>, Stop> {
+    pub(super) async fn stored_leaf(&self, index: u64) -> Result<Option<Vec<u8>>, Stop> {
         let (store, id) = (self.parts.store.clone(), self.id);
         blocking(move || store.leaf(id, Epoch::new(index))).await
     }
 
-    async fn stored_inclusion(&self, index: u64, size: LogSize) -> Result<Vec<LogHash>, Stop> {
-        let log = StoredLog {
+    async fn stored_consistency(&self, from: LogSize, to: LogSize) -> Result<Vec<LogHash>, Stop> {
+        let log = self.stored_log();
+        let proof = tokio::task::spawn_blocking(move || consistency_proof(&log, from, to).ok()).await;
+        let proof = proof.map_err(|e| Stop::Internal(e.to_string()))?;
+        proof.ok_or_else(|| Stop::Internal("a verified size cannot be proven".to_owned()))
+    }
+
+    fn stored_log(&self) -> StoredLog {
+        StoredLog {
             store: self.parts.store.clone(),
             id: self.id,
-        };
+        }
+    }
+
+    pub(super) async fn stored_inclusion(&self, index: u64, size: LogSize) -> Result<Vec<LogHash>, Stop> {
+        let log = self.stored_log();
         let proof = tokio::task::spawn_blocking(move || inclusion_proof(&log, index, size).ok()).await;
         let proof = proof.map_err(|e| Stop::Internal(e.to_string()))?;
         proof.ok_or_else(|| Stop::Internal("a stored leaf cannot be proven".to_owned()))
     }
+}
+
+/// Claims that the log under `head`, which is at hand, has another root at `size` than `smaller`, a signed note of
+/// that size.
+pub(super) fn disowned(
+    smaller: &[u8],
+    size: LogSize,
+    head: &SignedCheckpoint,
+    view: &View<'_>,
+) -> Result<Claim, Stop> {
+    let proof = consistency_proof(view, size, head.checkpoint().size)
+        .map_err(|_| Stop::Internal("a log at hand cannot be proven".to_owned()))?;
+    let larger = text(&head.note().to_bytes());
+    Ok(heads(text(smaller), larger, &view.root_at(size)?, &proof))
+}
+
+fn heads(smaller: String, larger: String, root: &LogHash, proof: &[LogHash]) -> Claim {
+    Claim::Fork(Fork::Heads {
+        smaller,
+        larger,
+        root: b64(root),
+        consistency_proof: proof.iter().map(b64).collect(),
+    })
+}
+
+fn b64(hash: &LogHash) -> B64 {
+    B64::from(hash.as_bytes().as_slice())
 }
 
 /// The verified part of the log in the database. Calls block.
@@ -123,11 +187,8 @@ impl SubtreeHashes for StoredLog {
     }
 }
 
-fn proven(checkpoint: String, index: u64, leaf: Vec<u8>, proof: &[LogHash]) -> ProvenLeaf {
-    let inclusion_proof = proof
-        .iter()
-        .map(|hash| B64::from(hash.as_bytes().as_slice()))
-        .collect();
+pub(super) fn proven(checkpoint: String, index: u64, leaf: Vec<u8>, proof: &[LogHash]) -> ProvenLeaf {
+    let inclusion_proof = proof.iter().map(b64).collect();
     ProvenLeaf {
         checkpoint,
         epoch: EpochProof {
@@ -138,6 +199,6 @@ fn proven(checkpoint: String, index: u64, leaf: Vec<u8>, proof: &[LogHash]) -> P
     }
 }
 
-fn text(note: &[u8]) -> String {
+pub(super) fn text(note: &[u8]) -> String {
     String::from_utf8_lossy(note).into_owned()
 }

@@ -1,27 +1,28 @@
 //! The rules of leaves, one leaf after the other.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use keyglass_protocol::config::{ConfigDocument, ConfigError};
 use keyglass_protocol::epoch::Leaf;
-use keyglass_protocol::evidence::{BadAppend, BadLeaf, Claim};
-use keyglass_protocol::message::{B64, EpochProof};
 use keyglass_protocol::note::SignedCheckpoint;
 use keyglass_protocol::quantity::{ConfigHash, Epoch, LogSize};
-use keyglass_protocol::tree::{self, MAX_AUDIT_PROOF_BYTES};
+use keyglass_protocol::tree;
 use keyglass_schema::auditor::NamedConfig;
 
 use super::{Follower, blocking};
+use crate::place::Place;
 use crate::refusal::{Refusal, Stop};
 use crate::source;
-use crate::step::{StepError, Transition, verify_step};
+use crate::steps::{BadStep, verify_steps};
 use crate::window::{Tile, View};
 
 /// How far ahead of the clock a leaf's time may be, in ms.
 const MAX_AHEAD: u64 = 60_000;
 /// How far before our last cosignature of a smaller log a leaf's time may be, in ms.
 const MAX_BEHIND: u64 = 3_600_000;
+
+/// Most leaves between two commits: what a crash during a long catch-up can cost.
+const LEAVES_PER_COMMIT: u64 = 64;
 
 /// How far the leaves of a tile are good.
 pub(super) struct Checked {
@@ -35,16 +36,9 @@ pub(super) struct Checked {
     pub(super) stop: Option<Stop>,
 }
 
-/// One leaf in its log, for accusations.
-struct Place<'a> {
-    head: &'a SignedCheckpoint,
-    view: &'a View<'a>,
-    tile: &'a Tile,
-    index: u64,
-}
-
 impl Follower {
-    /// Checks the leaves of a tile from `at` on; `newest` is the leaf before.
+    /// Checks some leaves of a tile from `at` on; `newest` is the leaf before. What leaves say is checked one after
+    /// the other, then the steps that they state side by side; the first flaw in the log's order counts.
     pub(super) async fn check_leaves(
         &mut self,
         head: &SignedCheckpoint,
@@ -53,36 +47,53 @@ impl Follower {
         at: LogSize,
         newest: Option<Leaf>,
     ) -> Checked {
-        let mut checked = Checked {
-            to: at,
-            newest,
-            configs: Vec::new(),
-            stop: None,
+        let end = tile.end().min(at.get().saturating_add(LEAVES_PER_COMMIT));
+        let mut good = Vec::new();
+        let mut configs = Vec::new();
+        let place = |index| Place {
+            head,
+            view,
+            tile,
+            index,
         };
-        for index in at.get()..tile.end() {
-            let place = Place {
-                head,
-                view,
-                tile,
-                index,
-            };
-            let started = Instant::now();
-            match self
-                .check_leaf(&place, checked.newest, &mut checked.configs)
-                .await
-            {
-                Ok(leaf) => {
-                    checked.newest = Some(leaf);
-                    checked.to = LogSize::new(index.saturating_add(1));
-                    self.parts.metrics.verified(index, started.elapsed());
-                }
-                Err(stop) => {
-                    checked.stop = Some(stop);
+        let mut stop = None;
+        for index in at.get()..end {
+            let previous = good.last().copied().or(newest);
+            match self.check_leaf(&place(index), previous, &mut configs).await {
+                Ok(leaf) => good.push(leaf),
+                Err(flaw) => {
+                    stop = Some(flaw);
                     break;
                 }
             }
         }
-        checked
+        if let Err((leaf, bad)) = self.check_steps(&good).await {
+            let keep = usize::try_from(leaf.epoch.get().saturating_sub(at.get())).unwrap_or(usize::MAX);
+            good.truncate(keep);
+            stop = Some(place(leaf.epoch.get()).judge(leaf.epoch, bad));
+        }
+        let count = u64::try_from(good.len()).unwrap_or(u64::MAX);
+        let to = LogSize::new(at.get().saturating_add(count));
+        configs.retain(|config| config.first.get() < to.get());
+        Checked {
+            to,
+            newest: good.last().copied().or(newest),
+            configs,
+            stop,
+        }
+    }
+
+    /// The first leaf whose step is bad.
+    async fn check_steps(&self, leaves: &[Leaf]) -> Result<(), (Leaf, BadStep)> {
+        let steps = match leaves.split_first() {
+            Some((first, rest)) if first.epoch == Epoch::ZERO => {
+                self.parts.metrics.verified(0, Duration::ZERO);
+                rest
+            }
+            _ => leaves,
+        };
+        let verified = |leaf: &Leaf, elapsed| self.parts.metrics.verified(leaf.epoch.get(), elapsed);
+        verify_steps(&self.parts.source, steps, self.options.limits, verified).await
     }
 
     async fn check_leaf(
@@ -103,9 +114,6 @@ impl Follower {
         if let Some(new) = self.check_config(place, &leaf).await? {
             configs.push(new);
         }
-        if leaf.epoch != Epoch::ZERO {
-            self.check_step(place, &leaf).await?;
-        }
         Ok(leaf)
     }
 
@@ -114,9 +122,10 @@ impl Follower {
         if time > now.plus(MAX_AHEAD) {
             return Err(Refusal::LeafTimeAhead { epoch, time, now }.into());
         }
-        // Every leaf that is checked lies beyond the signed size.
-        let signed = self.signed().await?.map(|signed| signed.at.millis());
-        match signed {
+        let signed = self.signed().await?;
+        // Only a leaf beyond the signed size is bound by its time; others are verified again after a loss of memory.
+        let later = signed.filter(|signed| epoch.get() >= signed.size.get());
+        match later.map(|signed| signed.at.millis()) {
             Some(signed) if time.plus(MAX_BEHIND) < signed => {
                 Err(Refusal::LeafTimeBehind { epoch, time, signed }.into())
             }
@@ -177,26 +186,6 @@ impl Follower {
         Ok(())
     }
 
-    /// Fetches and verifies the audit proof of the step into the leaf's epoch.
-    async fn check_step(&self, place: &Place<'_>, leaf: &Leaf) -> Result<(), Stop> {
-        let (epoch, stated) = (leaf.epoch, leaf.audit_length);
-        if usize::try_from(stated).map_or(true, |length| length > MAX_AUDIT_PROOF_BYTES) {
-            return Err(Refusal::AuditProofTooLong { epoch, stated }.into());
-        }
-        let proof = Arc::new(source::audit_proof(&*self.parts.source, leaf).await?);
-        let step = Transition {
-            epoch,
-            previous: leaf.previous_root,
-            root: leaf.root,
-        };
-        match verify_step(Arc::clone(&proof), step, self.options.second_opinion_max).await {
-            Ok(inserted) if inserted == leaf.inserted => Ok(()),
-            Ok(_) => Err(place.bad_append("inserted-count", &proof)),
-            Err(StepError::NotAppendOnly(broken)) => Err(place.bad_append(broken.reason(), &proof)),
-            Err(other) => Err(Stop::of_step(epoch, other)),
-        }
-    }
-
     /// Some leaf must name the pinned configuration before anything is signed.
     pub(super) async fn demand_pinned(&self, new: &[NamedConfig]) -> Result<(), Stop> {
         let Some(pinned) = self.pins.config else {
@@ -229,82 +218,9 @@ impl Follower {
         Ok(())
     }
 
-    async fn stored_config(&self, hash: ConfigHash) -> Result<Option<Vec<u8>>, Stop> {
+    pub(super) async fn stored_config(&self, hash: ConfigHash) -> Result<Option<Vec<u8>>, Stop> {
         let (store, id) = (self.parts.store.clone(), self.id);
         blocking(move || store.config(id, &hash)).await
-    }
-}
-
-impl Place<'_> {
-    fn decode(&self) -> Result<Leaf, Stop> {
-        let bytes = self.tile.entry(self.index);
-        let bytes = bytes.ok_or_else(|| Stop::Internal("leaf outside its tile".to_owned()))?;
-        match Leaf::decode(bytes) {
-            Err(broken) => Err(self.bad_leaf(broken.reason())),
-            Ok(leaf) if leaf.epoch.get() != self.index => Err(self.bad_leaf("epoch-not-index")),
-            Ok(leaf) => Ok(leaf),
-        }
-    }
-
-    /// A leaf that is wrong by itself.
-    fn bad_leaf(&self, reason: &'static str) -> Stop {
-        let claim = self.proof(self.index, self.tile).map(|leaf| {
-            Claim::BadLeaf(BadLeaf {
-                checkpoint: self.note(),
-                leaves: vec![leaf],
-                configs: Vec::new(),
-            })
-        });
-        Stop::contradiction("bad-leaf", reason, claim)
-    }
-
-    /// A leaf that may not follow the one before it.
-    fn bad_pair(&self, reason: &'static str, configs: &[&[u8]]) -> Stop {
-        let older = self
-            .index
-            .checked_sub(1)
-            .and_then(|index| self.proof(index, self.view.tile_of(index)?));
-        let claim = older
-            .zip(self.proof(self.index, self.tile))
-            .map(|(older, newer)| {
-                let configs = configs.iter().map(|bytes| B64::from(*bytes)).collect();
-                Claim::BadLeaf(BadLeaf {
-                    checkpoint: self.note(),
-                    leaves: vec![older, newer],
-                    configs,
-                })
-            });
-        Stop::contradiction("bad-leaf", reason, claim)
-    }
-
-    /// A step that is not append-only.
-    fn bad_append(&self, reason: &'static str, proof: &[u8]) -> Stop {
-        let claim = self.proof(self.index, self.tile).map(|epoch| {
-            Claim::BadAppend(BadAppend {
-                checkpoint: self.note(),
-                epoch,
-                audit_proof: B64::from(proof),
-            })
-        });
-        Stop::contradiction("bad-append", reason, claim)
-    }
-
-    fn proof(&self, index: u64, tile: &Tile) -> Option<EpochProof> {
-        let leaf = B64(tile.entry(index)?.clone());
-        let hashes = self.view.inclusion(index)?;
-        let inclusion_proof = hashes
-            .iter()
-            .map(|hash| B64::from(hash.as_bytes().as_slice()))
-            .collect();
-        Some(EpochProof {
-            index,
-            leaf,
-            inclusion_proof,
-        })
-    }
-
-    fn note(&self) -> String {
-        String::from_utf8_lossy(&self.head.note().to_bytes()).into_owned()
     }
 }
 

@@ -10,8 +10,10 @@ mod advance;
 mod fork;
 mod leaves;
 mod push;
+mod reconcile;
 mod sign;
 mod start;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,16 +22,21 @@ use std::time::Duration;
 use keyglass_monitoring::DirectoryMetrics;
 use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::note::{SignedCheckpoint, VerifierKey};
-use keyglass_protocol::quantity::{ConfigHash, LogSize, Seconds};
+use keyglass_protocol::quantity::{ConfigHash, LogSize, Millis, Seconds};
 use keyglass_schema::auditor::{AuditorStore, AuditorStoreError, DirectoryId};
+use tokio::sync::Notify;
 
 pub use push::PushAnswer;
+pub use watch::{Compared, WATCH_INTERVAL_MS};
 
 use crate::clock::Clock;
 use crate::keys::Keys;
+use crate::moments::{Moment, Moments};
+use crate::peers::Peer;
 use crate::refusal::{Refusal, Stop};
 use crate::shared::Shared;
 use crate::source::{self, EpochSource, Trouble};
+use crate::steps::Limits;
 
 /// What is pinned of a log.
 #[derive(Debug, Clone)]
@@ -47,8 +54,8 @@ pub struct Pins {
 pub struct Options {
     /// An unchanged head is signed again when the last signature is this old.
     pub refresh: Duration,
-    /// Longest audit proof that akd's verifier sees too, in bytes.
-    pub second_opinion_max: u64,
+    /// How much is verified at once.
+    pub limits: Limits,
 }
 
 /// What is handed in to follow a log.
@@ -63,8 +70,14 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The log's metrics.
     pub metrics: DirectoryMetrics,
-    /// Directory for evidence files.
-    pub evidence: PathBuf,
+    /// Other auditors and witnesses of this log.
+    pub peers: Vec<Peer>,
+    /// The auditor's data directory: evidence and published checkpoints are kept in it.
+    pub data_dir: PathBuf,
+    /// Told of each moment at which a crash must be harmless.
+    pub moments: Arc<dyn Moments>,
+    /// Notified when something new is latched.
+    pub alarm: Arc<Notify>,
 }
 
 /// Follows one log.
@@ -78,6 +91,12 @@ pub struct Follower {
     config: Option<ConfigDocument>,
     /// Size and time of the cosignature that the directory has.
     handed_in: Option<(LogSize, Seconds)>,
+    /// When the head under consideration was asked for. Nothing is signed with a later time.
+    seen: Millis,
+    /// Whether our memory was compared with what others have seen of us.
+    reconciled: bool,
+    /// When others were asked last what they have seen.
+    watched: Option<Millis>,
 }
 
 /// What a round did.
@@ -104,6 +123,9 @@ impl Follower {
             blocking(move || store.register(&origin, &vkey)).await?
         };
         let shared = Arc::new(Shared::new(&pins.log_key));
+        for peer in &parts.peers {
+            parts.metrics.peer_seen(peer.name(), 0.0);
+        }
         let mut follower = Self {
             pins,
             options,
@@ -112,6 +134,9 @@ impl Follower {
             shared,
             config: None,
             handed_in: None,
+            seen: Millis::default(),
+            reconciled: false,
+            watched: None,
         };
         follower.restore().await?;
         Ok(follower)
@@ -136,18 +161,26 @@ impl Follower {
 
     async fn pull(&mut self) -> Result<Outcome, Stop> {
         self.refuse_latched().await?;
+        self.reconcile().await?;
         self.start().await?;
-        let note = source::pending(&*self.parts.source).await?;
-        let head = SignedCheckpoint::open(&note, &self.pins.log_key)?;
+        let head = self.fetch_head().await?;
         self.consider(&head).await
+    }
+
+    /// The directory's newest head. What is signed of it carries the time at which it was asked for, however long
+    /// the verification takes: a cosignature says when the head was seen.
+    async fn fetch_head(&mut self) -> Result<SignedCheckpoint, Stop> {
+        let asked = self.parts.clock.now();
+        let note = source::pending(&*self.parts.source).await?;
+        self.seen = asked;
+        Ok(SignedCheckpoint::open(&note, &self.pins.log_key)?)
     }
 
     /// Signs a head that was just fetched, if it is new or the last signature is old enough.
     async fn consider(&mut self, head: &SignedCheckpoint) -> Result<Outcome, Stop> {
         let size = head.checkpoint().size;
-        let signed = self.signed().await?;
-        self.refuse_rolled_back(head, signed.as_ref())?;
-        let outcome = match signed {
+        self.refuse_rolled_back(head).await?;
+        let outcome = match self.signed().await? {
             Some(signed) if size < signed.size => {
                 self.demand_prefix(head).await?;
                 return Err(Refusal::StaleHead {
@@ -171,10 +204,8 @@ impl Follower {
                 Outcome::Cosigned { size }
             }
         };
-        self.shared.checked(self.parts.clock.now());
-        self.parts
-            .metrics
-            .checked(seconds(self.parts.clock.now().seconds()));
+        self.shared.checked(self.seen);
+        self.parts.metrics.checked(seconds(self.seen.seconds()));
         Ok(outcome)
     }
 
@@ -189,7 +220,10 @@ impl Follower {
             return;
         }
         match self.parts.source.hand_in(&published.note).await {
-            Ok(()) => self.handed_in = Some(newest),
+            Ok(()) => {
+                self.handed_in = Some(newest);
+                self.parts.moments.reached(Moment::HandedIn);
+            }
             Err(Trouble::Status {
                 status: status @ 400..500,
                 ..
@@ -223,8 +257,6 @@ impl Follower {
         }
         if let Stop::Contradiction(contradiction) = &stop {
             self.accuse(contradiction).await?;
-        } else if matches!(stop, Stop::Refused(Refusal::OwnStateRolledBack { .. })) {
-            self.latch("own-state", stop.reason(), None).await?;
         }
         self.shared.stopped(Some(stop.reason()));
         Err(stop)

@@ -6,7 +6,6 @@ use keyglass_protocol::quantity::LogSize;
 
 use super::Follower;
 use crate::refusal::{Refusal, Stop};
-use crate::source;
 
 /// What a push is answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +41,15 @@ impl Follower {
             Err(Stop::Refused(refusal)) if refusal.is_passing() => PushAnswer::Later(refusal.reason()),
             Err(Stop::Refused(refusal)) => PushAnswer::Refused(refusal.reason()),
             Err(Stop::Contradiction(contradiction)) => PushAnswer::Refused(contradiction.reason),
-            Err(Stop::Store(_) | Stop::Internal(_)) => PushAnswer::Failed,
+            Err(Stop::Store(_) | Stop::File { .. } | Stop::Internal(_)) => PushAnswer::Failed,
         }
     }
 
     async fn push(&mut self, request: &AddCheckpoint, head: &SignedCheckpoint) -> Result<PushAnswer, Stop> {
         self.refuse_latched().await?;
+        self.reconcile().await?;
         self.start().await?;
+        self.seen = self.parts.clock.now();
         let new = head.checkpoint();
         if request.old > new.size {
             return Ok(PushAnswer::Malformed("old-larger-than-checkpoint"));
@@ -61,7 +62,7 @@ impl Follower {
         if request.old != size {
             return Ok(PushAnswer::OtherSize(size));
         }
-        self.refuse_rolled_back(head, signed.as_ref())?;
+        self.refuse_rolled_back(head).await?;
         match verify_consistency(size, &root, new.size, &new.root, &request.proof) {
             Err(LogError::SameSizeOtherRoot) => self.demand_prefix(head).await?,
             Err(error) => return Ok(PushAnswer::Refused(error.reason())),
@@ -77,8 +78,7 @@ impl Follower {
     /// A fresh time only after the directory itself shows this head as its newest: whoever pushes may hold back
     /// what came after it.
     async fn refresh(&mut self, head: &SignedCheckpoint) -> Result<PushAnswer, Stop> {
-        let note = source::pending(&*self.parts.source).await?;
-        let newest = SignedCheckpoint::open(&note, &self.pins.log_key)?;
+        let newest = self.fetch_head().await?;
         if newest.checkpoint() == head.checkpoint() {
             self.sign_again(head).await?;
         } else {
@@ -101,7 +101,7 @@ impl Follower {
 }
 
 /// 403 rather than 400: the note is well-formed but not the log's word.
-fn is_unsigned(error: keyglass_protocol::note::NoteError) -> bool {
+pub(super) fn is_unsigned(error: keyglass_protocol::note::NoteError) -> bool {
     use keyglass_protocol::note::NoteError as E;
     matches!(
         error,

@@ -5,6 +5,8 @@ use keyglass_protocol::quantity::Seconds;
 use keyglass_schema::auditor::{Signed, Signing};
 
 use super::{Follower, blocking, seconds};
+use crate::moments::Moment;
+use crate::published;
 use crate::refusal::{Refusal, Stop};
 use crate::shared::Published;
 
@@ -30,14 +32,13 @@ impl ToSign {
 }
 
 impl Follower {
-    /// Prepares a checkpoint for signing now.
+    /// Prepares a checkpoint for signing, with the time at which it was seen.
     pub(super) fn to_sign(&self, checkpoint: &SignedCheckpoint) -> Result<ToSign, NoteError> {
         let note = self.bare(checkpoint)?;
-        let at = self.parts.clock.now().seconds();
         Ok(ToSign {
             checkpoint: checkpoint.clone(),
             note,
-            at,
+            at: self.seen.seconds(),
         })
     }
 
@@ -56,44 +57,69 @@ impl Follower {
         let new = self.to_sign(head)?;
         let (store, id) = (self.parts.store.clone(), self.id);
         let new = blocking(move || store.sign(id, &new.record()).map(|()| new)).await?;
-        self.publish(&new)
+        self.parts.moments.reached(Moment::Stored);
+        self.publish(&new).await
     }
 
-    /// Makes the recorded signature and shows it.
-    pub(super) fn publish(&self, signed: &ToSign) -> Result<(), Stop> {
-        self.show(&signed.note, signed.checkpoint.checkpoint().size, signed.at)?;
-        let size = signed.checkpoint.checkpoint().size;
-        self.parts.metrics.signed(size.get(), seconds(signed.at));
-        tracing::info!(origin = self.shared.origin(), size = size.get(), "cosigned");
+    /// Makes the recorded signature, keeps it beside the database, and shows it.
+    pub(super) async fn publish(&self, signed: &ToSign) -> Result<(), Stop> {
+        let head = signed.checkpoint.checkpoint();
+        self.show(&signed.note, signed.at).await?;
+        self.parts.metrics.signed(head.size.get(), seconds(signed.at));
+        tracing::info!(origin = self.shared.origin(), size = head.size.get(), "cosigned");
         Ok(())
     }
 
-    fn show(&self, note: &[u8], size: keyglass_protocol::quantity::LogSize, at: Seconds) -> Result<(), Stop> {
-        let mut note = Note::parse(note)?;
-        let lines = self.parts.keys.cosign(note.text(), at);
+    async fn show(&self, note: &[u8], at: Seconds) -> Result<(), Stop> {
+        let signed = SignedCheckpoint::open(note, &self.pins.log_key)?;
+        let (mut note, head) = (signed.note().clone(), signed.checkpoint());
+        let lines = self.parts.keys.cosign(note.text(), head, at)?;
         let text = lines.iter().map(|line| line.to_line() + "\n").collect();
         for line in lines {
             note = note.with_line(line)?;
         }
+        self.parts.moments.reached(Moment::Signed);
+        let note = note.to_bytes();
+        self.keep(note.clone()).await?;
+        self.parts.moments.reached(Moment::Kept);
         self.shared.publish(Published {
-            size,
+            size: head.size,
             at,
-            note: note.to_bytes(),
+            note,
             lines: text,
         });
+        self.parts.moments.reached(Moment::Shown);
         Ok(())
     }
 
-    /// Shows again what was signed last: the same bytes, since recorded time and text are the same.
+    /// Writes what is about to be shown where a restored database will be compared with it.
+    async fn keep(&self, note: Vec<u8>) -> Result<(), Stop> {
+        let (dir, origin) = (self.parts.data_dir.clone(), self.shared.origin().to_owned());
+        let kept = tokio::task::spawn_blocking(move || published::keep(&dir, &origin, &note)).await;
+        kept.map_err(|e| Stop::Internal(e.to_string()))?
+            .map_err(|error| Stop::File {
+                what: "keeping the published checkpoint",
+                error,
+            })
+    }
+
+    /// Shows again what was signed last: the same bytes, since recorded time and text are the same. A signature of
+    /// ours that the database does not remember is taken up first, and nothing more is signed.
     pub(super) async fn restore(&mut self) -> Result<(), Stop> {
+        match self.compare_with_kept().await {
+            Ok(()) | Err(Stop::Refused(Refusal::OwnStateRolledBack { .. })) => {}
+            Err(stop) => return Err(stop),
+        }
+        self.take_up_evidence().await?;
         if let Some(signed) = self.signed().await? {
-            self.show(&signed.note, signed.size, signed.at)?;
+            self.show(&signed.note, signed.at).await?;
             self.parts.metrics.signed(signed.size.get(), seconds(signed.at));
         }
         if let Err(Stop::Refused(Refusal::Latched(reason))) = self.refuse_latched().await {
             self.shared.latch(Some(reason));
             self.parts.metrics.latched(true);
         }
+        self.shared.start(self.verified().await?.start);
         self.load_config().await
     }
 
@@ -114,25 +140,5 @@ impl Follower {
             Some(latch) => Err(Refusal::Latched(latch.reason).into()),
             None => Ok(()),
         }
-    }
-
-    /// A signature of ours that we do not remember means that our state is an old copy: signing on could
-    /// contradict what was signed since.
-    pub(super) fn refuse_rolled_back(
-        &self,
-        head: &SignedCheckpoint,
-        signed: Option<&Signed>,
-    ) -> Result<(), Stop> {
-        // A line that only claims to be ours proves nothing.
-        let Ok(Some(time)) = head.cosignature(self.parts.keys.verifier()) else {
-            return Ok(());
-        };
-        let seen = head.checkpoint().size;
-        let remembered = signed.is_some_and(|s| seen < s.size || (seen == s.size && time <= s.at));
-        if remembered {
-            return Ok(());
-        }
-        let signed = signed.map(|s| s.size).unwrap_or_default();
-        Err(Refusal::OwnStateRolledBack { seen, signed }.into())
     }
 }

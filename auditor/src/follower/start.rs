@@ -29,6 +29,11 @@ impl Follower {
         let Some(last) = size.last_epoch() else {
             return Err(Refusal::Start("it is empty").into());
         };
+        if self.signed().await?.is_some_and(|signed| signed.size < size) {
+            let why =
+                "this auditor has signed a smaller size before: start from that one or from the beginning";
+            return Err(Refusal::Start(why).into());
+        }
         let nodes = self.fetch_peaks(size).await?;
         let leaf_bytes = self.fetch_leaf(last.get(), size).await?;
         let joined = nodes.iter().rev().map(|node| node.hash);
@@ -70,6 +75,7 @@ impl Follower {
         })
         .await?;
         self.config = Some(document);
+        self.shared.start(size);
         tracing::info!(
             origin = self.shared.origin(),
             size = size.get(),

@@ -7,7 +7,7 @@ use keyglass_protocol::note::{AddCheckpoint, Note};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use super::{Push, Routes, text};
+use super::{Request, Routes, text};
 use crate::follower::PushAnswer;
 
 pub(super) async fn add_checkpoint(request: HttpRequest, routes: Data<Routes>, body: Bytes) -> HttpResponse {
@@ -23,19 +23,11 @@ pub(super) async fn add_checkpoint(request: HttpRequest, routes: Data<Routes>, b
         Ok(note) => note,
         Err(error) => return respond(PushAnswer::Malformed(error.reason())),
     };
-    let origin = note.text().split('\n').next().unwrap_or_default();
-    let Some(followed) = routes
-        .logs
-        .iter()
-        .find(|followed| followed.shared.origin() == origin)
-    else {
+    let Some(followed) = routes.named_by(&note) else {
         return text(HttpResponse::NotFound(), "unknown-origin");
     };
     let (answer, answered) = oneshot::channel();
-    match followed.pushes.try_send(Push {
-        request: push,
-        answer,
-    }) {
+    match followed.requests.try_send(Request::Push(push, answer)) {
         Ok(()) => respond(answered.await.unwrap_or(PushAnswer::Later("stopping"))),
         Err(TrySendError::Full(_)) => respond(PushAnswer::Later("busy")),
         Err(TrySendError::Closed(_)) => respond(PushAnswer::Later("stopping")),
@@ -53,11 +45,13 @@ fn respond(answer: PushAnswer) -> HttpResponse {
             .content_type("text/x.tlog.size")
             .body(format!("{size}\n")),
         PushAnswer::Refused(reason) => text(HttpResponse::UnprocessableEntity(), reason),
-        PushAnswer::Later(reason) => {
-            let mut response = HttpResponse::ServiceUnavailable();
-            response.insert_header((header::RETRY_AFTER, "1"));
-            text(response, reason)
-        }
+        PushAnswer::Later(reason) => later(reason),
         PushAnswer::Failed => text(HttpResponse::InternalServerError(), "internal"),
     }
+}
+
+pub(super) fn later(reason: &str) -> HttpResponse {
+    let mut response = HttpResponse::ServiceUnavailable();
+    response.insert_header((header::RETRY_AFTER, "1"));
+    text(response, reason)
 }

@@ -25,6 +25,16 @@ impl MemorySource {
         locked(&self.files).remove(path);
     }
 
+    /// The file at `path`.
+    pub fn file(&self, path: &str) -> Option<Vec<u8>> {
+        locked(&self.files).get(path).cloned()
+    }
+
+    /// Takes a cosigned checkpoint that was handed in.
+    pub fn take(&self, note: Vec<u8>) {
+        locked(&self.handed_in).push(note);
+    }
+
     /// The cosigned checkpoints handed in so far, oldest first.
     pub fn handed_in(&self) -> Vec<Vec<u8>> {
         locked(&self.handed_in).clone()
@@ -55,7 +65,7 @@ impl EpochSource for MemorySource {
     }
 
     async fn hand_in(&self, note: &[u8]) -> Result<(), Trouble> {
-        locked(&self.handed_in).push(note.to_vec());
+        self.take(note.to_vec());
         Ok(())
     }
 }

@@ -6,12 +6,12 @@
     reason = "tests"
 )]
 
-mod support;
-
 use keyglass_auditor::follower::{Outcome, Pins, PushAnswer};
 use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::note::{SignedCheckpoint, parse_lines};
-use support::{Rig, World, config_values, vkey};
+use keyglass_testkit::audited::faults::Fault;
+use keyglass_testkit::audited::long::{Plan, run};
+use keyglass_testkit::audited::{Rig, World, config_values, vkey};
 
 #[tokio::test]
 async fn every_honest_epoch_is_signed_and_handed_in() {
@@ -219,6 +219,28 @@ async fn a_push_is_answered_with_the_cosignature_at_once() {
         panic!()
     };
     let lines = parse_lines(lines.as_bytes()).unwrap();
-    assert!(lines.len() == 1 && rig.keys.verifier().claims(&lines[0]));
+    assert_eq!(lines.len(), 2);
+    for (key, line) in rig.keys.verifiers().iter().zip(&lines) {
+        assert!(key.claims(line));
+    }
     assert_eq!(rig.watched().unwrap().size, 2);
+}
+
+/// `cargo xtask long honest-auditor` does this for 10,000 epochs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_network_is_never_an_accusation() {
+    let plan = Plan {
+        epochs: 300,
+        one_in: 6,
+        seed: 20_260_101,
+    };
+    let report = run(&plan).await;
+    println!("{report}");
+    assert!(report.epochs >= 300 && report.signed > 50, "{report}");
+    assert!(
+        Fault::ALL
+            .iter()
+            .all(|fault| report.faults.get(fault) >= Some(&3)),
+        "{report}"
+    );
 }

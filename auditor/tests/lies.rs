@@ -7,134 +7,20 @@
     reason = "tests"
 )]
 
-mod support;
+use std::collections::BTreeSet;
 
-use akd::{AzksElement, AzksValue, NodeLabel};
-use keyglass_protocol::config::ConfigDocument;
+use akd::AzksValue;
+use keyglass_auditor::follower::Compared;
 use keyglass_protocol::log::Frontier;
-use keyglass_protocol::quantity::{ConfigHash, Epoch, LogHash, LogSize, RootHash};
-use support::{Rig, Staged, World, config_values, note, signing_key};
-
-type Lie = fn(&mut Staged);
-
-fn resealed(change: impl FnOnce(&mut Vec<u8>), staged: &mut Staged) {
-    change(&mut staged.proof);
-    staged.seal();
-}
-
-/// Lies about the audit proof or the step.
-const BAD_STEPS: &[(&str, &str, Lie)] = &[
-    ("a leaf is removed from the tree", "previous-root-mismatch", |s| {
-        s.edit(|p| {
-            let _ = p.unchanged_nodes.pop();
-        });
-    }),
-    ("an inserted leaf is left out", "root-mismatch", |s| {
-        s.edit(|p| {
-            let _ = p.inserted.pop();
-        })
-    }),
-    ("an old value is rewritten", "previous-root-mismatch", |s| {
-        s.edit(|p| p.unchanged_nodes[0].value = AzksValue([9; 32]));
-    }),
-    ("another value is inserted", "root-mismatch", |s| {
-        s.edit(|p| p.inserted[0].value = AzksValue([9; 32]))
-    }),
-    ("a leaf is inserted twice", "duplicate-label", |s| {
-        s.edit(|p| p.inserted.push(p.inserted[0]))
-    }),
-    (
-        "an old subtree is shadowed by a new leaf",
-        "label-is-prefix",
-        |s| {
-            s.edit(|p| {
-                let shell = NodeLabel::new([0; 32], 1);
-                let leaf = NodeLabel::new([0; 32], 256);
-                p.unchanged_nodes = vec![AzksElement {
-                    label: shell,
-                    value: AzksValue([1; 32]),
-                }];
-                p.inserted = vec![AzksElement {
-                    label: leaf,
-                    value: AzksValue([2; 32]),
-                }];
-            });
-        },
-    ),
-    ("a subtree is inserted whole", "leaf-label-length", |s| {
-        s.edit(|p| p.inserted[0].label = NodeLabel::new([0; 32], 8));
-    }),
-    ("the whole old tree is replaced", "previous-root-mismatch", |s| {
-        s.edit(|p| p.unchanged_nodes.clear())
-    }),
-    ("nothing is inserted", "nothing-inserted", |s| {
-        s.edit(|p| p.inserted.clear())
-    }),
-    ("more is said to be inserted", "inserted-count", |s| {
-        s.leaf.inserted += 1
-    }),
-    ("less is said to be inserted", "inserted-count", |s| {
-        s.leaf.inserted -= 1
-    }),
-    ("the proof has bytes behind it", "protobuf-truncated", |s| {
-        resealed(|p| p.push(0x0a), s)
-    }),
-    (
-        "the proof has a field of its own",
-        "protobuf-unknown-field",
-        |s| resealed(|p| p.extend([0x18, 1]), s),
-    ),
-    ("the proof is cut", "protobuf-truncated", |s| {
-        resealed(
-            |p| {
-                let _ = p.pop();
-            },
-            s,
-        )
-    }),
-    ("the root is another", "root-mismatch", |s| {
-        s.leaf.root = RootHash::new([5; 32])
-    }),
-];
-
-/// Lies about a leaf by itself, or about its place behind the one before.
-const BAD_LEAVES: &[(&str, &str, Lie)] = &[
-    ("an epoch is skipped", "epoch-not-index", |s| {
-        s.leaf.epoch = s.leaf.epoch.next().unwrap()
-    }),
-    ("an epoch is stated twice", "epoch-not-index", |s| {
-        s.leaf.epoch = s.leaf.epoch.previous().unwrap()
-    }),
-    ("another past", "root-chain-broken", |s| {
-        s.leaf.previous_root = RootHash::new([5; 32])
-    }),
-    ("time stands still", "time-not-later", |s| {
-        s.leaf.time = keyglass_protocol::quantity::Millis::new(s.leaf.time.get() - 1000)
-    }),
-    ("time goes back", "time-not-later", |s| {
-        s.leaf.time = keyglass_protocol::quantity::Millis::new(s.leaf.time.get() - 5000)
-    }),
-    ("an empty publish", "nothing-inserted", |s| s.leaf.inserted = 0),
-    ("an empty proof", "no-audit", |s| {
-        s.proof.clear();
-        s.seal();
-    }),
-];
+use keyglass_protocol::quantity::{LogHash, LogSize};
+use keyglass_testkit::audited::lies::{self, Lie, Scene, Verdict, Way};
+use keyglass_testkit::audited::{Rig, World, note};
 
 async fn two_epochs() -> (World, Rig) {
     let mut world = World::new().await;
     world.publish(20).await;
     let mut rig = Rig::new(&world).await;
     rig.signs(2).await;
-    (world, rig)
-}
-
-async fn told(lie: Lie) -> (World, Rig) {
-    let (mut world, rig) = two_epochs().await;
-    let mut staged = world.stage(3).await;
-    lie(&mut staged);
-    world.put(&staged);
-    world.sign();
     (world, rig)
 }
 
@@ -161,91 +47,90 @@ async fn proven(world: &mut World, rig: &mut Rig, what: &str, kind: &str, reason
     rig.refuses("latched").await;
 }
 
-#[tokio::test]
-async fn a_step_that_is_not_append_only_is_proven() {
-    for (what, reason, lie) in BAD_STEPS {
-        let (mut world, mut rig) = told(*lie).await;
-        proven(&mut world, &mut rig, what, "bad-append", reason).await;
-    }
+/// How the auditor hears a lie; the reason with which it refuses.
+async fn hear(scene: &mut Scene, way: Way) -> Result<(), String> {
+    let heard = match way {
+        Way::Pull => scene.rig.round().await.map(drop),
+        Way::Watch => scene.rig.watch().await,
+    };
+    heard.map_err(|stop| stop.reason().to_owned())
 }
 
-#[tokio::test]
-async fn a_bad_leaf_is_proven() {
-    for (what, reason, lie) in BAD_LEAVES {
-        let (mut world, mut rig) = told(*lie).await;
-        proven(&mut world, &mut rig, what, "bad-leaf", reason).await;
+async fn wrong(lie: &Lie, first: bool) -> Option<String> {
+    let mut scene = if first {
+        Scene::unheard().await
+    } else {
+        Scene::new().await
+    };
+    let before = scene.rig.watched();
+    (lie.tell)(&mut scene);
+    match hear(&mut scene, lie.way).await {
+        Err(reason) if reason == lie.reason => {}
+        other => return Some(format!("{other:?} instead of {}", lie.reason)),
     }
-}
-
-#[tokio::test]
-async fn an_entry_that_is_no_leaf_is_proven() {
-    type Change = fn(&mut Vec<u8>);
-    let entries: [(Change, &str); 4] = [
-        (
-            |e| {
-                let _ = e.pop();
-            },
-            "truncated",
+    if scene.rig.watched() != before {
+        return Some("signed all the same".to_owned());
+    }
+    let found = (scene.rig.latched(), scene.rig.evidence());
+    let expected = match lie.verdict {
+        Verdict::Proven(kind) => (
+            Some(lie.reason.to_owned()),
+            Some((kind.to_owned(), lie.reason.to_owned())),
         ),
-        (|e| e.push(0), "trailing-bytes"),
-        (|e| e[0] = b'X', "bad-magic"),
-        (Vec::clear, "truncated"),
-    ];
-    for (change, reason) in entries {
-        let (mut world, mut rig) = two_epochs().await;
-        let mut entry = world.stage(1).await.leaf.encode();
-        change(&mut entry);
-        world.append(entry);
-        world.sign();
-        proven(&mut world, &mut rig, "no leaf", "bad-leaf", reason).await;
+        Verdict::Refused | Verdict::Waited => (None, None),
+    };
+    if found != expected {
+        return Some(format!("{found:?} instead of {expected:?}"));
     }
+    if matches!(lie.verdict, Verdict::Proven(_)) {
+        // Also after a restart, and whatever the directory says next.
+        scene.rig.restart().await;
+        scene.world.sign();
+        let again = hear(&mut scene, Way::Pull).await;
+        if again != Err("latched".to_owned()) {
+            return Some(format!("{again:?} after a proven lie"));
+        }
+    }
+    None
 }
 
 #[tokio::test]
-async fn a_configuration_that_may_not_follow_is_proven() {
-    type Change = fn(&mut keyglass_protocol::config::ConfigValues);
-    let changes: [(Change, &str); 3] = [
-        (
-            |c| c.vrf_public_key = *signing_key(77).verifying_key().as_bytes(),
-            "config-vrf-key-changed",
-        ),
-        (
-            |c| c.previous_config_sha256 = Some(ConfigHash::new([1; 32])),
-            "config-previous-hash",
-        ),
-        (|c| c.limits.devices -= 1, "config-limit-lowered"),
-    ];
-    for (change, reason) in changes {
-        let (mut world, mut rig) = two_epochs().await;
-        let mut values = config_values();
-        values.previous_config_sha256 = Some(world.config.hash());
-        change(&mut values);
-        world.config = ConfigDocument::create(&values).unwrap();
-        world.serve_config(world.config.bytes());
-        world.publish(1).await;
-        proven(&mut world, &mut rig, reason, "bad-leaf", reason).await;
+async fn every_lie_is_refused_for_its_own_reason() {
+    let mut all_wrong = Vec::new();
+    for (lie, first) in lies::all() {
+        if let Some(wrong) = wrong(&lie, first).await {
+            all_wrong.push(format!("{}: {wrong}", lie.name));
+        }
     }
+    assert!(all_wrong.is_empty(), "{}", all_wrong.join("\n"));
+}
+
+#[test]
+fn there_are_at_least_forty_lies_with_names_of_their_own() {
+    let names: BTreeSet<&str> = lies::all().iter().map(|(lie, _)| lie.name).collect();
+    assert_eq!(names.len(), lies::all().len());
+    let signed = lies::all()
+        .iter()
+        .filter(|(lie, _)| lie.verdict != Verdict::Waited)
+        .count();
+    assert!(signed >= 40, "{signed}");
 }
 
 #[tokio::test]
-async fn two_roots_of_one_size_are_proven() {
-    let (mut world, mut rig) = two_epochs().await;
-    world
-        .source
-        .put("/log/pending", note(10, LogSize::new(2), LogHash::new([3; 32])));
-    rig.refuses("two-roots-at-one-size").await;
-    assert_eq!(
-        rig.evidence(),
-        Some(("fork".to_owned(), "two-roots-at-one-size".to_owned()))
-    );
-    world.publish(1).await;
-    rig.refuses("latched").await;
+async fn the_truth_is_signed() {
+    let mut scene = Scene::new().await;
+    scene.publish();
+    scene.rig.signs(3).await;
+    let readers = scene.world.show_readers(1_700_000_020, Vec::new());
+    scene.rig.watch().await.unwrap();
+    assert_eq!(scene.rig.follower.compare(&readers).await, Compared::Consistent);
+    assert_eq!((scene.rig.latched(), scene.rig.evidence()), (None, None));
 }
 
 #[tokio::test]
 async fn another_past_under_a_larger_head_is_proven() {
     // In the tile at hand, and in one that was left behind.
-    for epochs in [3, 300] {
+    for (epochs, reason) in [(3, "another-root-at-its-size"), (300, "two-leaves-at-one-index")] {
         let mut world = World::new().await;
         for _ in 0..epochs {
             let staged = world.stage(1).await;
@@ -261,7 +146,7 @@ async fn another_past_under_a_larger_head_is_proven() {
         let staged = world.stage(1).await;
         world.put(&staged);
         world.sign();
-        proven(&mut world, &mut rig, "fork", "fork", "two-leaves-at-one-index").await;
+        proven(&mut world, &mut rig, "fork", "fork", reason).await;
     }
 }
 
@@ -292,7 +177,7 @@ async fn a_smaller_head_is_stale_but_another_past_of_it_is_proven() {
 #[tokio::test]
 async fn a_checkpoint_without_the_logs_signature_proves_nothing() {
     let (world, mut rig) = two_epochs().await;
-    let foreign = support::note(10, LogSize::new(3), LogHash::new([3; 32]));
+    let foreign = note(10, LogSize::new(3), LogHash::new([3; 32]));
     let foreign = String::from_utf8(foreign)
         .unwrap()
         .replace("log.example/1", "other.example");
@@ -340,48 +225,6 @@ async fn implausible_times_are_refused_and_not_accused() {
     rig.signs(2).await;
     world.publish(1).await;
     rig.refuses("leaf-time-behind").await;
-    assert_eq!((rig.latched(), rig.evidence()), (None, None));
-}
-
-#[tokio::test]
-async fn what_a_stranger_could_not_be_shown_is_refused_without_accusation() {
-    // A proof that nobody would read.
-    let (mut world, mut rig) = two_epochs().await;
-    let mut staged = world.stage(1).await;
-    staged.leaf.audit_length = 1 << 40;
-    world.put(&staged);
-    world.sign();
-    rig.refuses("audit-proof-too-long").await;
-
-    // A configuration document that is none.
-    let (mut world, mut rig) = two_epochs().await;
-    let mut staged = world.stage(1).await;
-    staged.leaf.config = world.serve_config(b"{}");
-    world.put(&staged);
-    world.sign();
-    rig.refuses("config-missing-field").await;
-
-    // A tree that was not empty at the start.
-    let mut world = World::new().await;
-    let mut first = world.newest;
-    first.root = RootHash::new([1; 32]);
-    world.entries = vec![first.encode()];
-    world.sign();
-    let mut rig = Rig::new(&world).await;
-    rig.refuses("first-root").await;
-
-    // Another log's configuration from the start on.
-    let mut world = World::new().await;
-    let mut values = config_values();
-    values.log_vkey = support::vkey(values.origin.as_str(), 99);
-    let config = ConfigDocument::create(&values).unwrap();
-    let mut first = world.newest;
-    first.config = world.serve_config(config.bytes());
-    assert_eq!(first.epoch, Epoch::ZERO);
-    world.entries = vec![first.encode()];
-    world.sign();
-    let mut rig = Rig::new(&world).await;
-    rig.refuses("config-log-key-changed").await;
     assert_eq!((rig.latched(), rig.evidence()), (None, None));
 }
 

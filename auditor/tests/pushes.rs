@@ -6,19 +6,18 @@
     reason = "tests"
 )]
 
-mod support;
-
 use std::sync::Arc;
 
 use keyglass_auditor::follower::PushAnswer;
 use keyglass_auditor::keys::Keys;
 use keyglass_auditor::lock::DataDir;
+use keyglass_auditor::moments::Unwatched;
 use keyglass_auditor::run::Auditor;
 use keyglass_auditor::settings::Layer;
 use keyglass_auditor::source::EpochSource;
 use keyglass_protocol::note::{AddCheckpoint, SignedCheckpoint};
 use keyglass_protocol::quantity::{LogHash, LogSize};
-use support::{Rig, World, note};
+use keyglass_testkit::audited::{Rig, World, note};
 
 #[tokio::test]
 async fn every_case_of_the_witness_table_has_its_answer() {
@@ -168,16 +167,22 @@ async fn the_whole_program_serves_its_routes() {
         poll_interval_ms: Some(3_600_000),
         ..Layer::default()
     };
-    let keys = Keys::from_seed("auditor.example", &[21; 32]).unwrap();
-    let vkey = keys.verifier().clone();
+    let keys = Keys::from_seeds("auditor.example", &[21; 32], &[22; 32]).unwrap();
+    let vkeys = keys.verifiers().clone();
     let source = world.source.clone();
-    let make =
-        move |_: &keyglass_auditor::settings::DirectorySettings| Ok(source.clone() as Arc<dyn EpochSource>);
+    let make = move |_: &str| Ok(source.clone() as Arc<dyn EpochSource>);
     let lock = DataDir::open(dir.path()).unwrap();
     let clock = Arc::new(keyglass_auditor::clock::SystemClock);
-    let auditor = Auditor::open(layer.settings().unwrap(), lock, keys, clock, &make)
-        .await
-        .unwrap();
+    let auditor = Auditor::open(
+        layer.settings().unwrap(),
+        lock,
+        keys,
+        clock,
+        Arc::new(Unwatched),
+        &make,
+    )
+    .await
+    .unwrap();
     let base = format!("http://{}", auditor.address().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = tokio::spawn(auditor.run(async move { drop(stopped.await) }));
@@ -209,12 +214,19 @@ async fn the_whole_program_serves_its_routes() {
         (status, text)
     };
     assert_eq!(status, 200, "{text}");
-    assert!(text.starts_with("\u{2014} auditor.example "), "{text}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(
+        text.lines()
+            .all(|line| line.starts_with("\u{2014} auditor.example ")),
+        "{text}"
+    );
     let name = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(b"log.example/1"));
     let (status, shown) = served.get(&format!("/{name}/checkpoint")).await;
     assert_eq!(status, 200);
     let shown = SignedCheckpoint::open(shown.as_bytes(), &world.log_key()).unwrap();
-    assert!(shown.cosignature(&vkey).unwrap().is_some());
+    for vkey in &vkeys {
+        assert!(shown.cosignature(vkey).unwrap().is_some());
+    }
     assert_eq!(served.get("/readyz").await.0, 200);
     assert!(
         served

@@ -8,6 +8,7 @@
     reason = "a test tool: what cannot happen in a test should stop it loudly"
 )]
 
+pub mod audited;
 pub mod bench;
 pub mod client;
 pub mod evidence;

@@ -8,8 +8,9 @@ use std::thread::JoinHandle;
 use keyglass_auditor::clock::SystemClock;
 use keyglass_auditor::keys::Keys;
 use keyglass_auditor::lock::DataDir;
+use keyglass_auditor::moments::Unwatched;
 use keyglass_auditor::run::Auditor;
-use keyglass_auditor::settings::{DirectorySettings, Layer as AuditorLayer};
+use keyglass_auditor::settings::Layer as AuditorLayer;
 use keyglass_auditor::source::{EpochSource, HttpSource};
 use keyglass_protocol::config::{ConfigChain, ConfigDocument};
 use keyglass_protocol::epoch::{TimeBounds, Trust};
@@ -175,10 +176,10 @@ impl RunningAuditor {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let over_http = |d: &DirectorySettings| -> Result<Arc<dyn EpochSource>, _> {
-                    Ok(Arc::new(HttpSource::new(&d.url)?))
-                };
-                let auditor = Auditor::open(settings, held, keys, Arc::new(SystemClock), &over_http)
+                let over_http =
+                    |url: &str| -> Result<Arc<dyn EpochSource>, _> { Ok(Arc::new(HttpSource::new(url)?)) };
+                let (clock, moments) = (Arc::new(SystemClock), Arc::new(Unwatched));
+                let auditor = Auditor::open(settings, held, keys, clock, moments, &over_http)
                     .await
                     .unwrap();
                 address.send(auditor.address().unwrap()).unwrap();

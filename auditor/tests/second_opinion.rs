@@ -75,11 +75,7 @@ async fn other_tools_read_what_an_auditor_publishes() {
     let verifier = StandardVerifier::new(&world.log_key().to_string()).unwrap();
     let (verified, unknown) = note.verify(&VerifierList::new(vec![Box::new(verifier)])).unwrap();
     assert_eq!((verified.len(), unknown.len()), (1, 2));
-    assert!(
-        unknown
-            .iter()
-            .all(|line| line.name().to_string() == "auditor0.example")
-    );
+    assert!(unknown.iter().all(|line| line.name() == "auditor0.example"));
     let checkpoint = tlog_tiles::Checkpoint::from_bytes(note.text()).unwrap();
     assert_eq!(checkpoint.origin(), "log.example/1");
     assert_eq!(checkpoint.size(), 2);

@@ -38,6 +38,8 @@ pub(crate) enum Sealed {
     LabelStates,
     Updates,
     Receipts,
+    /// Not a table: the journal, which lies in files beside the database.
+    Journal,
 }
 
 impl Sealed {
@@ -47,6 +49,7 @@ impl Sealed {
             Self::LabelStates => 2,
             Self::Updates => 3,
             Self::Receipts => 4,
+            Self::Journal => 5,
         }
     }
 
@@ -56,6 +59,7 @@ impl Sealed {
             Self::LabelStates => "label_states",
             Self::Updates => "updates",
             Self::Receipts => "receipts",
+            Self::Journal => "journal",
         }
     }
 }
@@ -121,6 +125,22 @@ impl StoreKeys {
         self.cipher()
             .decrypt(&full_nonce(nonce), Payload { msg: body, aad: &aad })
             .map_err(|_| broken())
+    }
+
+    /// Seals one entry of the journal, which lies outside the database; it opens only at the same `place` in it.
+    ///
+    /// # Errors
+    /// [`StoreError::OutOfRange`] for a text that is too long to be sealed.
+    pub fn seal_journal(&self, place: &[u8], text: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.seal(Sealed::Journal, place, text)
+    }
+
+    /// Opens what [`Self::seal_journal`] made for the same place.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenSeal`] if it was altered, moved, or sealed with another key.
+    pub fn open_journal(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.open(Sealed::Journal, place, sealed)
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {

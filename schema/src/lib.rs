@@ -8,9 +8,11 @@
 //! * Labels are found by a keyed hash; labels, records and receipts are sealed with a key that is not in the database.
 
 pub mod auditor;
+mod backup;
 mod connection;
 mod database;
 mod error;
+mod inspect;
 mod keys;
 mod log;
 mod migrate;
@@ -24,9 +26,10 @@ mod tree;
 mod url;
 
 pub use error::StoreError;
+pub use inspect::{Cursor, InspectedReceipt, InspectedState};
 pub use keys::StoreKeys;
 pub use log::Cosignature;
-pub use queue::{Conflict, Enqueued, Frozen, Holder, NewUpdate, ReceiptRow, ReceiptStatus};
+pub use queue::{Conflict, Enqueued, Frozen, GivenReceipt, Holder, NewUpdate, ReceiptRow, ReceiptStatus};
 pub use store::{Store, Stored};
 pub use tree::{AppendProof, PinnedTree, Tree, TreeStore, wire};
 pub use url::DatabaseUrl;

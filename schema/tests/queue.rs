@@ -200,7 +200,7 @@ fn a_batch_is_frozen_once_oldest_first() {
             (batch[0].record.as_slice(), batch[0].version),
             (labels[0].as_bytes(), version(1))
         );
-        assert_eq!(batch[2].receipt_id, receipts[2].id);
+        assert_eq!(batch[2].receipt.id, receipts[2].id);
 
         // Whatever else is asked for, and after a restart: the same batch.
         let later = label("account:later");

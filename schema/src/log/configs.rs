@@ -38,6 +38,28 @@ impl Store {
         })
     }
 
+    /// Every configuration document with its hash, by the first epoch that names it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row is damaged.
+    pub fn configs(&self) -> Result<Vec<(ConfigHash, Vec<u8>)>, StoreError> {
+        self.database.read_one("configs", |tx| {
+            let query = || {
+                let ordered = configs::table.order((configs::first_epoch.asc(), configs::hash.asc()));
+                ordered.select((configs::hash, configs::document))
+            };
+            let rows: Vec<(Vec<u8>, Vec<u8>)> = on_both!(tx, conn => query().load(conn)?);
+            let read = |(hash, document): (Vec<u8>, Vec<u8>)| {
+                let hash = ConfigHash::try_from(hash.as_slice()).map_err(|_| StoreError::Corrupt {
+                    table: "configs",
+                    why: "hash length",
+                })?;
+                Ok((hash, document))
+            };
+            rows.into_iter().map(read).collect()
+        })
+    }
+
     /// A configuration document's exact bytes.
     ///
     /// # Errors

@@ -170,7 +170,7 @@ fn open_frozen(tx: &mut Tx<'_>, keys: &StoreKeys, row: Columns) -> Result<Frozen
         label,
         version: loaded_version(version, TABLE)?,
         record,
-        receipt_id: receipt.row.id,
+        receipt: receipt.row,
     })
 }
 

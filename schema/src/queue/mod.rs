@@ -6,6 +6,7 @@
 mod batch;
 mod enqueue;
 mod receipt;
+mod replay;
 
 use keyglass_protocol::label::{AccountId, Label};
 use keyglass_protocol::quantity::KeyVersion;
@@ -13,6 +14,7 @@ use keyglass_protocol::quantity::KeyVersion;
 #[cfg(doc)]
 use crate::Store;
 pub use receipt::{ReceiptRow, ReceiptStatus};
+pub use replay::GivenReceipt;
 
 /// An update to accept. The caller has checked it against the newest stored record of its label.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +86,6 @@ pub struct Frozen {
     pub version: KeyVersion,
     /// The whole record.
     pub record: Vec<u8>,
-    /// The id of the receipt that was given for it.
-    pub receipt_id: [u8; 32],
+    /// The receipt that was given for it.
+    pub receipt: ReceiptRow,
 }

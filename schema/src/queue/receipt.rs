@@ -51,7 +51,11 @@ pub struct ReceiptStatus {
 }
 
 impl ReceiptRow {
-    fn plaintext(&self) -> Result<Vec<u8>, StoreError> {
+    /// The receipt's bytes as they are sealed; [`Self::from_bytes`] reads them.
+    ///
+    /// # Errors
+    /// [`StoreError::OutOfRange`] for a VRF proof that is too long.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
         let mut text = Vec::with_capacity(256 + self.note.len());
         text.extend_from_slice(&self.id);
         text.extend_from_slice(&self.accepted.get().to_be_bytes());
@@ -65,7 +69,11 @@ impl ReceiptRow {
         Ok(text)
     }
 
-    fn parse(text: &[u8]) -> Result<Self, FormatError> {
+    /// Reads what [`Self::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn from_bytes(text: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(text);
         Ok(Self {
             id: reader.array()?,
@@ -92,7 +100,7 @@ impl ReceiptRow {
         version: KeyVersion,
     ) -> Result<(), StoreError> {
         let hash = self.hash(keys);
-        let sealed = keys.seal(Sealed::Receipts, &hash, &self.plaintext()?)?;
+        let sealed = keys.seal(Sealed::Receipts, &hash, &self.to_bytes()?)?;
         let version = stored(version.get(), "version")?;
         on_both!(tx, conn => diesel::insert_into(receipts::table)
             .values((
@@ -110,7 +118,7 @@ type Columns = (Vec<u8>, Option<i64>, Vec<u8>);
 
 fn open(keys: &StoreKeys, (hash, epoch, sealed): Columns) -> Result<ReceiptStatus, StoreError> {
     let text = keys.open(Sealed::Receipts, &hash, &sealed)?;
-    let row = ReceiptRow::parse(&text).map_err(|_| StoreError::Corrupt {
+    let row = ReceiptRow::from_bytes(&text).map_err(|_| StoreError::Corrupt {
         table: TABLE,
         why: "sealed text",
     })?;
@@ -154,6 +162,17 @@ pub(super) fn by_version(
 }
 
 impl Store {
+    /// The receipt in one row.
+    pub(crate) fn receipt_at(&self, hash: &[u8]) -> Result<ReceiptStatus, StoreError> {
+        let found = self
+            .database
+            .read_one("receipt_row", |tx| by_hash(tx, &self.keys, hash))?;
+        found.ok_or(StoreError::Corrupt {
+            table: TABLE,
+            why: "the row went away",
+        })
+    }
+
     /// A receipt by its id.
     ///
     /// # Errors

@@ -59,6 +59,15 @@ impl StateRow {
 
     /// Opens a row that was found under `label`.
     pub(crate) fn open(&self, keys: &StoreKeys, label: &[u8]) -> Result<ValueState, StoreError> {
+        let state = self.open_any(keys)?;
+        if state.username.0 != label {
+            return Err(OTHER_LABEL);
+        }
+        Ok(state)
+    }
+
+    /// Opens a row, whatever label it is of.
+    pub(crate) fn open_any(&self, keys: &StoreKeys) -> Result<ValueState, StoreError> {
         let (epoch, version) = (loaded(self.epoch, TABLE)?, loaded(self.version, TABLE)?);
         let row_key = row_key(&self.label_hash, epoch, version);
         let text = keys.open(Sealed::LabelStates, &row_key, &self.sealed)?;
@@ -66,21 +75,23 @@ impl StateRow {
             table: TABLE,
             why: "sealed text",
         })?;
-        if own_label != label {
-            return Err(StoreError::Corrupt {
-                table: TABLE,
-                why: "another label under this hash",
-            });
+        if keys.label_hash(own_label).as_slice() != self.label_hash {
+            return Err(OTHER_LABEL);
         }
         Ok(ValueState {
             value: AkdValue(value.to_vec()),
             version,
             label: node_label,
             epoch,
-            username: AkdLabel(label.to_vec()),
+            username: AkdLabel(own_label.to_vec()),
         })
     }
 }
+
+const OTHER_LABEL: StoreError = StoreError::Corrupt {
+    table: TABLE,
+    why: "another label under this hash",
+};
 
 fn row_key(hash: &[u8], epoch: u64, version: u64) -> Vec<u8> {
     [hash, &epoch.to_be_bytes(), &version.to_be_bytes()].concat()

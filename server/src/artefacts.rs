@@ -1,12 +1,19 @@
-//! Audit proofs as immutable files, laid out as their URLs, so that any file server or object store can serve them.
+//! What is immutable, as files laid out as their URLs, so that any file server, object store or CDN can serve them.
+//!
+//! Audit proofs, tiles, entry bundles and configuration documents never change and are durable before a checkpoint
+//! names them. `log/checkpoint` is replaced as a whole when readers move. Partial tiles are removed once the next full
+//! tile of their level is there, as tlog-tiles allows.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use keyglass_protocol::epoch::Leaf;
-use keyglass_protocol::quantity::{Epoch, RootHash};
+use keyglass_protocol::log::{TileKind, TilePath, tiles};
+use keyglass_protocol::quantity::{ConfigHash, Epoch, LogSize, RootHash};
+use keyglass_schema::{Store, StoreError};
 
 use crate::files;
+use crate::tiles;
 
 /// Name of one audit proof: the step into an epoch, from one root to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +67,93 @@ impl Artefacts {
     /// # Errors
     /// Writing or syncing failed.
     pub fn put_audit(&self, name: &AuditName, proof: &[u8]) -> io::Result<()> {
-        let path = self.audit_path(name);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-            // Two levels are new: their entries must survive as well.
-            files::sync_parent(folder)?;
-            folder.parent().map_or(Ok(()), files::sync_parent)?;
+        self.replace(&self.audit_path(name), proof)
+    }
+
+    /// Stores every tile and entry bundle that a log of size `to` has and one of size `from` had not. Blocking.
+    ///
+    /// # Errors
+    /// Reading the log, writing or syncing failed.
+    pub fn put_log(&self, store: &Store, from: LogSize, to: LogSize) -> io::Result<()> {
+        for tile in tiles(from, to) {
+            self.put_tile(store, &tile)?;
+            if tile.kind() == TileKind::Hashes(0) {
+                let entries = TilePath::new(TileKind::Entries, tile.index(), tile.width());
+                self.put_tile(store, &entries.map_err(io::Error::other)?)?;
+            }
         }
-        files::replace(&path, proof, files::PUBLIC)
+        Ok(())
+    }
+
+    fn put_tile(&self, store: &Store, tile: &TilePath) -> io::Result<()> {
+        let path = self.tile_path(tile);
+        if path.exists() {
+            return Ok(());
+        }
+        self.replace(&path, &tiles::read(store, tile).map_err(unreadable)?)?;
+        match tile.index().checked_sub(1) {
+            Some(before) if !tile.is_partial() => self.remove_partial(tile.kind(), before),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the partial tiles beside a full one.
+    fn remove_partial(&self, kind: TileKind, index: u64) -> io::Result<()> {
+        let full = TilePath::new(kind, index, keyglass_protocol::log::TILE_WIDTH);
+        let folder = self
+            .tile_path(&full.map_err(io::Error::other)?)
+            .with_extension("p");
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a tile or entry bundle lies.
+    pub fn tile_path(&self, tile: &TilePath) -> PathBuf {
+        self.0.join("log").join(tile.to_string())
+    }
+
+    /// Stores a configuration document. Blocking.
+    ///
+    /// # Errors
+    /// Writing or syncing failed.
+    pub fn put_config(&self, hash: &ConfigHash, document: &[u8]) -> io::Result<()> {
+        let path = self.0.join("v1").join("config").join(hash.to_string());
+        if path.exists() {
+            return Ok(());
+        }
+        self.replace(&path, document)
+    }
+
+    /// Replaces the readers' checkpoint. Blocking.
+    ///
+    /// # Errors
+    /// Writing or syncing failed.
+    pub fn put_checkpoint(&self, note: &[u8]) -> io::Result<()> {
+        self.replace(&self.0.join("log").join("checkpoint"), note)
+    }
+
+    /// Writes a file and the folders above it, durably.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            self.make(folder)?;
+        }
+        files::replace(path, bytes, files::PUBLIC)
+    }
+
+    /// Makes a folder below ours, and its entry and those above it durable.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        if let Some(above) = folder.parent().filter(|above| above.starts_with(&self.0)) {
+            self.make(above)?;
+        }
+        match std::fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => files::sync_parent(folder),
+        }
     }
 
     /// Reads an audit proof. Blocking.
@@ -77,6 +163,10 @@ impl Artefacts {
     pub fn audit(&self, name: &AuditName) -> io::Result<Vec<u8>> {
         std::fs::read(self.audit_path(name))
     }
+}
+
+fn unreadable(error: StoreError) -> io::Error {
+    io::Error::other(error)
 }
 
 #[cfg(test)]

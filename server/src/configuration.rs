@@ -67,6 +67,23 @@ pub fn in_force(
     Err(ConfigurationError::Changed(names.join(", ")))
 }
 
+/// The document that the newest leaf names, whatever keys and settings are now; or a first one. Blocking.
+///
+/// # Errors
+/// [`ConfigurationError`] if it is not stored.
+pub fn named_last(
+    store: &Store,
+    keys: &Keys,
+    settings: &Settings,
+) -> Result<ConfigDocument, ConfigurationError> {
+    let Some(last) = store.log_size()?.last_epoch() else {
+        return in_force(store, keys, settings);
+    };
+    let leaf = store.leaf(last)?.ok_or(ConfigurationError::Missing)?;
+    let bytes = store.config(&leaf.config)?.ok_or(ConfigurationError::Missing)?;
+    Ok(ConfigDocument::parse(&bytes)?)
+}
+
 fn values(keys: &Keys, settings: &Settings) -> Result<ConfigValues, ConfigError> {
     Ok(ConfigValues {
         origin: Origin::clone(keys.log.verifier().origin()),

@@ -16,8 +16,10 @@ mod ask;
 #[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests")]
 mod clock_tests;
 mod cosign;
+mod direct;
 mod error;
 mod flip;
+mod replay;
 mod run;
 mod self_check;
 mod sign;
@@ -32,7 +34,9 @@ use keyglass_protocol::quantity::{Epoch, LogSize, Millis, Seconds};
 
 pub use ask::{AskError, Asker};
 pub use cosign::{HandInError, hand_in};
+pub use direct::Direct;
 pub use error::PublishError;
+pub use replay::{Replay, ReplayError, Replayed};
 pub use run::run;
 pub use steps::{NoSteps, Step, Steps};
 
@@ -60,6 +64,8 @@ pub struct Publisher {
     refreshed: Millis,
     /// Time in the newest heartbeat that this process made.
     beaten: Seconds,
+    /// Some records of the newest batch that did not come from the queue, for the self-check.
+    direct: Option<(Epoch, Vec<Direct>)>,
 }
 
 /// What is durable, in one glance.
@@ -86,6 +92,7 @@ impl Publisher {
             finished: None,
             refreshed: Millis::default(),
             beaten: Seconds::default(),
+            direct: None,
         }
     }
 

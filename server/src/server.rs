@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use keyglass_monitoring::{MonitoringError, Registry, ServerMetrics};
+use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::note::VerifierKey;
 use keyglass_protocol::quantity::ConfigHash;
 use keyglass_schema::{Store, StoreError, StoreKeys};
@@ -21,6 +22,7 @@ use crate::cosigners::{CosignerError, Cosigners};
 use crate::directory::{HeadCell, ProofSource};
 use crate::guard::{FileGuard, GuardError};
 use crate::http::{self, Serving, State};
+use crate::journal::{Journal, JournalError};
 use crate::keys::Keys;
 use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
 use crate::service::{PendingCell, Service};
@@ -56,6 +58,9 @@ pub enum ServerError {
     /// Cosigners cannot be asked.
     #[error("{0}")]
     Asker(#[from] AskError),
+    /// The journal cannot be opened.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
     /// Metrics cannot be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] MonitoringError),
@@ -80,6 +85,7 @@ impl ServerError {
             Self::TokenKeys(e) => e.reason(),
             Self::Guard(e) => e.reason(),
             Self::Asker(_) => "http-client",
+            Self::Journal(e) => e.reason(),
             Self::Metrics(e) => e.reason(),
             Self::Publish(e) => e.reason(),
             Self::PublisherDied => "publisher-died",
@@ -126,6 +132,24 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     steps: Arc<dyn Steps>,
 ) -> Result<Running, ServerError> {
+    start_with(settings, keys, clock, steps, |_| publisher::run).await
+}
+
+/// Starts the server with other work for its publisher than to publish what comes.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) async fn start_with<W, Fut>(
+    settings: Settings,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+    steps: Arc<dyn Steps>,
+    work: impl FnOnce(&Arc<Service>) -> W,
+) -> Result<Running, ServerError>
+where
+    W: FnOnce(Publisher, watch::Receiver<bool>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), PublishError>>,
+{
     let registry = Registry::new("keyglass-server", env!("CARGO_PKG_VERSION"))?;
     let guard = FileGuard::open(&settings.guard, keys.origin())?;
     let service = Arc::new(open(settings, keys, clock, &registry)?);
@@ -133,7 +157,7 @@ pub async fn start(
     let asker = Asker::new()?;
     let publisher = Publisher::new(Arc::clone(&service), Box::new(guard), steps, asker);
     let (stop, stopped) = watch::channel(false);
-    let publisher = spawn_publisher(publisher, stopped).await?;
+    let publisher = spawn_publisher(publisher, stopped, work(&service)).await?;
     let readers = runtime("readers")?;
     let state = State::new(Arc::clone(&service), access, readers.handle().clone());
     let ports = match http::serve(state, registry) {
@@ -193,14 +217,39 @@ pub fn open(
     clock: Arc<dyn Clock>,
     registry: &Registry,
 ) -> Result<Service, ServerError> {
+    open_with(settings, keys, clock, registry, configuration::in_force)
+}
+
+/// As [`open`], under the document that the newest leaf names: settings may have changed since the database was backed up.
+///
+/// # Errors
+/// [`ServerError`].
+pub(crate) fn open_for_replay(
+    settings: Settings,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Service, ServerError> {
+    open_with(settings, keys, clock, registry, configuration::named_last)
+}
+
+fn open_with(
+    settings: Settings,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+    document: impl FnOnce(&Store, &Keys, &Settings) -> Result<ConfigDocument, ConfigurationError>,
+) -> Result<Service, ServerError> {
     let folder = |error| ServerError::Io {
         what: "the data folder",
         error,
     };
     std::fs::create_dir_all(&settings.data_dir).map_err(folder)?;
-    let artefacts = Artefacts::open(&settings.artefact_dir()).map_err(folder)?;
-    let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
-    let config = configuration::in_force(&store, &keys, &settings)?;
+    let artefacts = Artefacts::open(&settings.artefacts_dir).map_err(folder)?;
+    let store_keys = StoreKeys::from_secret(keys.storage.expose());
+    let journal = Journal::open(&settings.journal_dir, store_keys.clone())?;
+    let store = Store::open(&settings.database, store_keys)?;
+    let config = document(&store, &keys, &settings)?;
     let source = {
         let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());
         ProofSource::new(&store, &keys.vrf, proofs, answers)
@@ -212,21 +261,28 @@ pub fn open(
         head: HeadCell::default(),
         pending: PendingCell::default(),
         degraded: AtomicBool::new(false),
+        importing: AtomicBool::new(false),
         wake: Notify::new(),
         settings,
         keys,
         config,
         store,
         artefacts,
+        journal,
         clock,
     })
 }
 
 /// Runs the publisher on a thread of its own, once it has found the database to be the newest state of its log.
-async fn spawn_publisher(
+async fn spawn_publisher<W, Fut>(
     mut publisher: Publisher,
     stopped: watch::Receiver<bool>,
-) -> Result<oneshot::Receiver<Result<(), PublishError>>, ServerError> {
+    publish: W,
+) -> Result<oneshot::Receiver<Result<(), PublishError>>, ServerError>
+where
+    W: FnOnce(Publisher, watch::Receiver<bool>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), PublishError>>,
+{
     let runtime = runtime("publisher")?;
     let (started, wait) = oneshot::channel();
     let (ended, mut result) = oneshot::channel();
@@ -235,7 +291,7 @@ async fn spawn_publisher(
         let outcome = runtime.block_on(async move {
             publisher.start().await?;
             let _nobody_waits = started.send(());
-            publisher::run(publisher, stopped).await
+            publish(publisher, stopped).await
         });
         let _nobody_waits = ended.send(outcome);
     };

@@ -13,6 +13,7 @@ use crate::artefacts::Artefacts;
 use crate::clock::Clock;
 use crate::cosigners::Cosigners;
 use crate::directory::{HeadCell, ProofSource};
+use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::settings::Settings;
 
@@ -30,6 +31,8 @@ pub struct Service {
     pub source: ProofSource,
     /// The folder of immutable artefacts.
     pub artefacts: Artefacts,
+    /// The journal of batches.
+    pub journal: Journal,
     /// Who cosigns.
     pub cosigners: Cosigners,
     /// The source of times.
@@ -42,6 +45,8 @@ pub struct Service {
     pub pending: PendingCell,
     /// Set after readers moved without the quorum because the settings say so.
     pub degraded: AtomicBool,
+    /// Set while an import runs: what is in its file must not be taken from clients as well.
+    pub importing: AtomicBool,
     /// Wakes the publisher: there is an update or a cosignature.
     pub wake: Notify,
 }
@@ -87,15 +92,19 @@ impl Service {
         (pending.size > self.head_size()).then(|| self.clock.now().since(pending.since))
     }
 
-    /// Whether the quorum is late, so that no new promise may be given.
+    /// Whether no new promise may be given: the quorum is late, or an import runs.
     pub fn holding(&self) -> bool {
+        self.quorum_is_late() || self.importing.load(Ordering::Relaxed)
+    }
+
+    fn quorum_is_late(&self) -> bool {
         self.waited()
             .is_some_and(|ms| u128::from(ms) > self.settings.quorum_late.as_millis())
     }
 
     /// What publishing is doing about its quorum.
     pub fn hold_state(&self) -> HoldState {
-        if self.holding() {
+        if self.quorum_is_late() {
             HoldState::Holding
         } else if self.degraded.load(Ordering::Relaxed) {
             HoldState::Degraded

@@ -230,7 +230,7 @@ impl From<SubmitError> for Refusal {
             }
             SubmitError::UpdatePending => Self::new(Problem::UpdatePending),
             SubmitError::Store(error) => error.into(),
-            SubmitError::Damaged => Self::failed(&error),
+            SubmitError::Sign(_) | SubmitError::Damaged => Self::failed(&error),
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
-use keyglass_protocol::log::{TileKind, TilePath, bundle_entries, tile_width};
+use keyglass_protocol::log::{TileKind, TilePath, tile_width};
 use keyglass_protocol::note::MAX_NOTE_BYTES;
 use keyglass_protocol::problem::Problem;
-use keyglass_protocol::quantity::{Epoch, LogSize};
-use keyglass_schema::{Store, StoreError};
+use keyglass_protocol::quantity::LogSize;
 
 use super::State;
 use super::negotiate::Keep;
@@ -14,6 +13,7 @@ use super::problem::Refusal;
 use super::tag::tagged;
 use super::{body, query, serve};
 use crate::publisher::hand_in as take;
+use crate::tiles;
 
 const NOTE_TYPE: &str = "text/plain; charset=utf-8";
 
@@ -58,7 +58,7 @@ pub(super) async fn tile(request: HttpRequest, state: web::Data<State>) -> Resul
         return Err(absent());
     }
     let store = state.service.store.clone();
-    let bytes = serve::blocking(move || read(&store, &tile)).await??;
+    let bytes = serve::blocking(move || tiles::read(&store, &tile)).await??;
     Ok(HttpResponse::Ok()
         .content_type("application/octet-stream")
         .insert_header(Keep::Forever.header())
@@ -72,26 +72,6 @@ fn exists(tile: &TilePath, size: LogSize) -> bool {
         TileKind::Entries => 0,
     };
     tile_width(level, tile.index(), size).is_some_and(|width| tile.width() <= width)
-}
-
-fn read(store: &Store, tile: &TilePath) -> Result<Vec<u8>, Refusal> {
-    match tile.kind() {
-        TileKind::Hashes(level) => {
-            let hashes = store.tile_hashes(level, tile.index(), tile.width())?;
-            Ok(hashes.iter().flat_map(|h| *h.as_bytes()).collect())
-        }
-        TileKind::Entries => {
-            let first = tile.index().saturating_mul(256);
-            let leaves = store.leaves(Epoch::new(first), usize::from(tile.width()))?;
-            let damaged = || Refusal::from(StoreError::SizeUnknown { size: first });
-            if leaves.len() != usize::from(tile.width()) {
-                return Err(damaged());
-            }
-            let entries: Vec<Vec<u8>> = leaves.iter().map(|l| l.encode()).collect();
-            let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
-            bundle_entries(&entries).map_err(|_| damaged())
-        }
-    }
 }
 
 /// `POST /log/cosignatures`: for cosigners that cannot be called.

@@ -13,6 +13,8 @@ use thiserror::Error;
 
 use crate::directory::{LookupError, ProveError, describe};
 use crate::guard::GuardError;
+use crate::journal::JournalError;
+use crate::keys::SignError;
 
 /// A reason to stop. [`PublishError::is_fatal`] says whether to try again or to end the process.
 #[derive(Debug, Error)]
@@ -27,9 +29,15 @@ pub enum PublishError {
     /// akd failed while it read.
     #[error("akd: {0}")]
     Akd(String),
-    /// An audit proof could not be written or read.
-    #[error("audit proof: {0}")]
+    /// An audit proof or another immutable file could not be written or read.
+    #[error("artefact: {0}")]
     Audit(io::Error),
+    /// The journal could not be written.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    /// A key did not sign.
+    #[error("{0}")]
+    Sign(#[from] SignError),
     /// The guard could not be read or moved.
     #[error("{0}")]
     Guard(#[from] GuardError),
@@ -120,6 +128,8 @@ impl PublishError {
             Self::Commit(_) => "commit-uncertain",
             Self::Akd(_) => "akd",
             Self::Audit(_) => "audit-proof",
+            Self::Journal(e) => e.reason(),
+            Self::Sign(e) => e.reason(),
             Self::Guard(e) => e.reason(),
             Self::SelfCheck(_) => "self-check",
             Self::Note(e) => e.reason(),

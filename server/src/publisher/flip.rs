@@ -56,6 +56,10 @@ impl Publisher {
             service
                 .metrics
                 .flipped(epoch.get(), millis_as_seconds(service.clock.now().get()));
+            service
+                .artefacts
+                .put_checkpoint(&note)
+                .map_err(PublishError::Audit)?;
             self.reached(Step::ReadersMoved);
         }
         let started = Instant::now();
@@ -93,8 +97,7 @@ impl Publisher {
         }
         let mut missed = 0_u64;
         for update in service.store.frozen(epoch)? {
-            let receipt = service.store.receipt(&update.receipt_id)?;
-            missed = missed.saturating_add(u64::from(receipt.is_some_and(|r| r.row.deadline < time)));
+            missed = missed.saturating_add(u64::from(update.receipt.deadline < time));
         }
         if missed > 0 {
             tracing::error!(missed, epoch = %epoch, "receipts were fulfilled after their deadline");
@@ -131,6 +134,10 @@ impl Publisher {
         let note = self.complete(head.size, Some(beat))?.to_bytes();
         self.service.store.flip_head(head.size, &note)?;
         self.service.head.set(head.with_note(&note)?);
+        self.service
+            .artefacts
+            .put_checkpoint(&note)
+            .map_err(PublishError::Audit)?;
         self.beaten(Some(beat));
         self.service
             .metrics
@@ -202,7 +209,7 @@ impl Publisher {
             }
         }
         let Some(beat) = beat else { return Ok(note) };
-        Ok(note.with_line(service.keys.heartbeat.cosign(signed.checkpoint(), beat))?)
+        Ok(note.with_line(service.keys.heartbeat.cosign(signed.checkpoint(), beat)?)?)
     }
 }
 

@@ -55,7 +55,7 @@ pub async fn run(mut publisher: Publisher, mut stop: watch::Receiver<bool>) -> R
 
 impl Publisher {
     /// One turn: whatever can be done, then the minute's duties.
-    async fn turn(&mut self) -> Result<Progress, PublishError> {
+    pub(super) async fn turn(&mut self) -> Result<Progress, PublishError> {
         let progress = self.advance().await?;
         self.refresh().await?;
         self.measure()?;

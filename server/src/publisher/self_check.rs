@@ -6,10 +6,9 @@
 use keyglass_protocol::epoch::Leaf;
 use keyglass_protocol::quantity::{AuditHash, KeyVersion};
 use keyglass_protocol::tree::{self, Marker, TreeHead, VrfPublicKey};
-use keyglass_schema::Frozen;
 use sha2::{Digest as _, Sha256};
 
-use super::{PublishError, Publisher};
+use super::{Direct, PublishError, Publisher};
 use crate::artefacts::AuditName;
 use crate::directory::Prover;
 
@@ -44,19 +43,28 @@ impl Publisher {
             vrf: &vrf,
         };
         let prover = Prover::new(&service.source, leaf.epoch, leaf.root).await?;
-        for update in samples(&service.store.frozen(leaf.epoch)?) {
+        let batch = match &self.direct {
+            Some((epoch, records)) if *epoch == leaf.epoch => records.clone(),
+            _ => service
+                .store
+                .frozen(leaf.epoch)?
+                .into_iter()
+                .map(Direct::from)
+                .collect(),
+        };
+        for update in samples(&batch) {
             check_update(&prover, &head, update).await?;
         }
         Ok(())
     }
 }
 
-fn samples(batch: &[Frozen]) -> impl Iterator<Item = &Frozen> {
+pub(super) fn samples(batch: &[Direct]) -> impl Iterator<Item = &Direct> {
     let step = batch.len().div_ceil(SAMPLES).max(1);
     batch.iter().step_by(step).chain(batch.last())
 }
 
-async fn check_update(prover: &Prover, head: &TreeHead<'_>, update: &Frozen) -> Result<(), PublishError> {
+async fn check_update(prover: &Prover, head: &TreeHead<'_>, update: &Direct) -> Result<(), PublishError> {
     let made = prover.lookup(&update.label).await?;
     let mut markers = Vec::with_capacity(made.markers.len());
     for marker in &made.markers {

@@ -42,6 +42,8 @@ impl Publisher {
                 leaf = self.retime(leaf)?;
                 state = self.state_of(size)?;
             }
+            self.enter_leaf(&leaf)?;
+            // A crash here leaves a leaf in the journal that is not guarded: the last one entered counts.
             self.reached(Step::GuardSwapping);
             self.guard.swap(expected, state)?;
         }
@@ -54,8 +56,9 @@ impl Publisher {
         self.sign_guarded(state, &leaf)
     }
 
-    fn sign_guarded(&self, state: Guarded, leaf: &Leaf) -> Result<(), PublishError> {
+    pub(super) fn sign_guarded(&self, state: Guarded, leaf: &Leaf) -> Result<(), PublishError> {
         let started = Instant::now();
+        self.put_artefacts(state.size, leaf)?;
         let origin = self.service.keys.log.verifier().origin().clone();
         let checkpoint = Checkpoint {
             origin,
@@ -63,8 +66,9 @@ impl Publisher {
             root: state.root,
         };
         let text = checkpoint.to_text();
-        let note = Note::new(&text, vec![self.service.keys.log.sign_text(&text)])?;
+        let note = Note::new(&text, vec![self.service.keys.log.sign_text(&text)?])?;
         self.service.store.put_checkpoint(state.size, &note.to_bytes())?;
+        self.service.journal.checkpoint(state.size, &note.to_bytes())?;
         // A crash here leaves a signed checkpoint that nobody has seen: the next run shows it.
         self.reached(Step::CheckpointSigned);
         self.service.pending.set(Pending {
@@ -76,6 +80,28 @@ impl Publisher {
             .metrics
             .publish_step(PublishStep::Sign, started.elapsed());
         self.reached(Step::PendingShown);
+        Ok(())
+    }
+
+    /// Enters a leaf into the journal: from here on it can be made again from there.
+    fn enter_leaf(&self, leaf: &Leaf) -> Result<(), PublishError> {
+        let document = self.service.store.config(&leaf.config)?;
+        let document = document.unwrap_or_else(|| self.service.config.bytes().to_vec());
+        Ok(self.service.journal.leaf(leaf, &document)?)
+    }
+
+    /// Lays out everything that a checkpoint of `size` names. It is guarded, so none of it changes any more.
+    fn put_artefacts(&self, size: LogSize, leaf: &Leaf) -> Result<(), PublishError> {
+        let (store, artefacts) = (&self.service.store, &self.service.artefacts);
+        let before = LogSize::new(size.get().saturating_sub(1));
+        artefacts
+            .put_log(store, before, size)
+            .map_err(PublishError::Audit)?;
+        if let Some(document) = store.config(&leaf.config)? {
+            artefacts
+                .put_config(&leaf.config, &document)
+                .map_err(PublishError::Audit)?;
+        }
         Ok(())
     }
 

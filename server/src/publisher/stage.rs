@@ -93,6 +93,11 @@ impl Publisher {
         Ok(now.max(earliest))
     }
 
+    /// The bytes of the audit proof into the tree's newest epoch.
+    pub(super) async fn audit_proof(&self, previous: &Leaf) -> Result<Vec<u8>, PublishError> {
+        Ok(self.audit(previous).await?.proof)
+    }
+
     /// The proof of the step into the tree's newest epoch. Made at once: later it would be many times larger.
     async fn audit(&self, previous: &Leaf) -> Result<Audit, PublishError> {
         let epoch = previous.epoch.next().unwrap_or(previous.epoch);

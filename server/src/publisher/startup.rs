@@ -1,5 +1,6 @@
 //! Before the first step: is this the newest state of the log that exists?
 
+use keyglass_protocol::quantity::LogSize;
 use tokio::task::JoinSet;
 
 use super::{AskError, PublishError, Publisher};
@@ -23,8 +24,21 @@ impl Publisher {
                 since: leaf.time,
             });
             self.service.metrics.signed(leaf.epoch.get());
+            self.complete_artefacts(size)?;
         } else {
             self.compare_with_cosigners().await?;
+        }
+        Ok(())
+    }
+
+    /// Lays out what is missing of the log in the folder of artefacts: it may be a new one.
+    fn complete_artefacts(&self, size: LogSize) -> Result<(), PublishError> {
+        let service = &self.service;
+        let put = service.artefacts.put_log(&service.store, LogSize::ZERO, size);
+        put.map_err(PublishError::Audit)?;
+        for (hash, document) in service.store.configs()? {
+            let put = service.artefacts.put_config(&hash, &document);
+            put.map_err(PublishError::Audit)?;
         }
         Ok(())
     }

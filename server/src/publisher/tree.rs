@@ -6,11 +6,12 @@ use akd::directory::Directory;
 use akd::storage::StorageManager;
 use akd::{AkdLabel, AkdValue, AzksParallelismConfig, WhatsAppV1Configuration};
 use keyglass_monitoring::PublishStep;
-use keyglass_protocol::quantity::Epoch;
-use keyglass_schema::{Frozen, TreeStore};
+use keyglass_protocol::quantity::{Epoch, RootHash};
+use keyglass_schema::{Frozen, GivenReceipt, TreeStore};
 
 use super::{PublishError, Publisher, Step};
 use crate::directory::describe;
+use crate::journal::Batch;
 use crate::keys::Vrf;
 
 type Tree = Directory<WhatsAppV1Configuration, TreeStore, Vrf>;
@@ -44,29 +45,43 @@ impl Publisher {
         self.service
             .metrics
             .publish_step(PublishStep::Freeze, started.elapsed());
+        self.commit(current, next, journalled(batch)).await?;
+        Ok(true)
+    }
+
+    /// Enters a batch into the journal and then into the tree.
+    pub(super) async fn commit(&self, current: Epoch, next: Epoch, batch: Batch) -> Result<(), PublishError> {
         let started = Instant::now();
-        self.commit(current, batch).await?;
+        let values = batch.values.clone();
+        self.service.journal.batch(next, batch)?;
+        // A crash here leaves an entry of the journal that the next run makes again: the last one counts.
+        self.commit_tree(current, values).await?;
         // A crash here leaves the tree one ahead of the log: the next run makes the leaf for it.
         self.reached(Step::TreeCommitted);
         self.service
             .metrics
             .publish_step(PublishStep::Tree, started.elapsed());
-        Ok(true)
+        Ok(())
     }
 
-    async fn commit(&self, current: Epoch, batch: Vec<Frozen>) -> Result<(), PublishError> {
+    /// Publishes values as the epoch after `current`; answers the tree's new root.
+    pub(super) async fn commit_tree(
+        &self,
+        current: Epoch,
+        values: Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> Result<RootHash, PublishError> {
         let store = self.service.store.tree();
         let tree = self.tree(store.clone()).await?;
-        let updates: Vec<_> = batch
+        let updates: Vec<_> = values
             .into_iter()
-            .map(|u| (AkdLabel(u.label.as_bytes().to_vec()), AkdValue(u.record)))
+            .map(|(label, value)| (AkdLabel(label), AkdValue(value)))
             .collect();
         store.arm(current);
         self.reached(Step::TreeCommitting);
         // In a task of its own: a publish that is dropped half-way blocks every later one.
         let published = tokio::spawn(async move { tree.publish(updates).await }).await;
         match published {
-            Ok(Ok(hash)) if Some(Epoch::new(hash.0)) == current.next() => Ok(()),
+            Ok(Ok(hash)) if Some(Epoch::new(hash.0)) == current.next() => Ok(RootHash::new(hash.1)),
             Ok(Ok(hash)) => Err(PublishError::Commit(format!("akd published epoch {}", hash.0))),
             Ok(Err(error)) => Err(PublishError::Commit(describe(&error))),
             Err(died) => Err(PublishError::Commit(died.to_string())),
@@ -79,4 +94,20 @@ impl Publisher {
         let vrf = self.service.keys.vrf.clone();
         Ok(Directory::new(storage, vrf, AzksParallelismConfig::default()).await?)
     }
+}
+
+/// A batch of the queue as the journal keeps it.
+fn journalled(frozen: Vec<Frozen>) -> Batch {
+    let mut batch = Batch::default();
+    for update in frozen {
+        batch
+            .values
+            .push((update.label.as_bytes().to_vec(), update.record));
+        batch.receipts.push(GivenReceipt {
+            label: update.label,
+            version: update.version,
+            receipt: update.receipt,
+        });
+    }
+    batch
 }

@@ -87,6 +87,13 @@ pub struct Layer {
     /// Memory for answers that may be asked for again before the next epoch [default: 64MiB]
     #[arg(long, global = true, env = "KEYGLASS_ANSWER_CACHE", value_name = "SIZE")]
     pub answer_cache: Option<Memory>,
+    /// Audit proofs, tiles and checkpoint as files that any file server can serve [default: artefacts in the data folder]
+    #[arg(long, global = true, env = "KEYGLASS_ARTEFACTS_DIR", value_name = "DIR")]
+    pub artefacts_dir: Option<PathBuf>,
+    /// The journal of batches, with which an old backup is brought forward; keep it on another disk than the database
+    /// [default: journal in the data folder]
+    #[arg(long, global = true, env = "KEYGLASS_JOURNAL_DIR", value_name = "DIR")]
+    pub journal_dir: Option<PathBuf>,
     /// Time in which the head and the body of a request must arrive [default: 8s]
     #[arg(long, global = true, env = "KEYGLASS_REQUEST_TIMEOUT", value_name = "TIME")]
     pub request_timeout: Option<Period>,
@@ -165,6 +172,8 @@ impl Layer {
             wrapping_key: self.wrapping_key.or(below.wrapping_key),
             proof_cache: self.proof_cache.or(below.proof_cache),
             answer_cache: self.answer_cache.or(below.answer_cache),
+            artefacts_dir: self.artefacts_dir.or(below.artefacts_dir),
+            journal_dir: self.journal_dir.or(below.journal_dir),
             request_timeout: self.request_timeout.or(below.request_timeout),
             token_keys: self.token_keys.or(below.token_keys),
             phone_lookups: self.phone_lookups.or(below.phone_lookups),

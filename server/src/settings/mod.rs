@@ -59,6 +59,10 @@ pub struct Settings {
     pub proof_cache: Memory,
     /// Memory for the answers that were given at the present head.
     pub answer_cache: Memory,
+    /// The folder of immutable artefacts, laid out as their URLs.
+    pub artefacts_dir: PathBuf,
+    /// The folder of the journal.
+    pub journal_dir: PathBuf,
     /// Time in which the head and the body of a request must arrive.
     pub request_timeout: Duration,
     /// The platform's token keys; `None`: open registration.
@@ -194,6 +198,8 @@ impl Settings {
                 .unwrap_or_else(|| data_dir.join("keys").join("wrapping.key")),
             proof_cache: given.proof_cache.unwrap_or(Memory::mib(96)),
             answer_cache: given.answer_cache.unwrap_or(Memory::mib(64)),
+            artefacts_dir: given.artefacts_dir.unwrap_or_else(|| data_dir.join("artefacts")),
+            journal_dir: given.journal_dir.unwrap_or_else(|| data_dir.join("journal")),
             request_timeout: period(given.request_timeout, 8_000),
             token_keys: given.token_keys,
             phone_lookups: phone_lookups(given.phone_lookups.as_deref())?,
@@ -223,11 +229,6 @@ impl Settings {
     /// The folder of the keys.
     pub fn key_dir(&self) -> PathBuf {
         self.data_dir.join("keys")
-    }
-
-    /// The folder of immutable artefacts, laid out as their URLs.
-    pub fn artefact_dir(&self) -> PathBuf {
-        self.data_dir.join("artefacts")
     }
 
     fn check_ranges(&self) -> Result<(), SettingsError> {

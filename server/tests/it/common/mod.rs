@@ -1,6 +1,7 @@
 //! A whole directory in a test: a real database, real ports, a publisher that is driven by hand, and an outsider who
 //! believes nothing.
 
+pub mod lines;
 pub mod outside;
 pub mod witness;
 

@@ -17,6 +17,15 @@ pub fn keys(settings: &Settings, random: &dyn Random) -> Result<Keys, KeyError> 
         }
         generate(settings, random)?;
     }
+    existing_keys(settings)
+}
+
+/// Loads the keys; makes none.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn existing_keys(settings: &Settings) -> Result<Keys, KeyError> {
+    let dir = settings.key_dir();
     Keys::load(places(settings, &dir), settings.origin.as_deref())
 }
 
@@ -31,6 +40,19 @@ pub fn generate(settings: &Settings, random: &dyn Random) -> Result<(), KeyError
         None => default_origin(random)?,
     };
     Keys::generate(places(settings, &dir), &origin, random)
+}
+
+/// As [`generate`], with the log, heartbeat and receipt key in a PKCS#11 token.
+///
+/// # Errors
+/// As [`generate`], and [`KeyError::Token`].
+pub fn generate_in_token(settings: &Settings, random: &dyn Random, token: &str) -> Result<(), KeyError> {
+    let dir = settings.key_dir();
+    let origin = match &settings.origin {
+        Some(origin) => origin.clone(),
+        None => default_origin(random)?,
+    };
+    Keys::generate_in_token(places(settings, &dir), &origin, random, token)
 }
 
 fn places<'a>(settings: &'a Settings, dir: &'a std::path::Path) -> KeyPlaces<'a> {

@@ -143,7 +143,7 @@ impl Submission {
     /// Signs what is durable now. The signature scheme is deterministic: the same receipt is the same bytes again.
     fn answer(&self, label: &Label, version: KeyVersion, row: ReceiptRow) -> Result<PutAnswer, SubmitError> {
         let text = String::from_utf8(row.note).map_err(|_| SubmitError::Damaged)?;
-        let line = self.service.keys.receipt.sign_text(&text);
+        let line = self.service.keys.receipt.sign_text(&text)?;
         let note = Note::new(&text, vec![line]).map_err(|_| SubmitError::Damaged)?;
         Ok(PutAnswer {
             id: hex::encode(row.id),

@@ -34,6 +34,27 @@ pub enum KeyError {
         /// The name in the file.
         found: String,
     },
+    /// A key in a token cannot be used.
+    #[error("{path}: {why}")]
+    Token {
+        /// The file that names it.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The token holds another key than the one that was pinned.
+    #[error("{path}: the token holds the key {found}, expected {expected}")]
+    OtherKey {
+        /// The file that names it.
+        path: PathBuf,
+        /// The pinned key.
+        expected: String,
+        /// The one in the token.
+        found: String,
+    },
+    /// A key is in a file and in a token.
+    #[error("{0}: the same key is named by a .pkcs11 file as well; one of them has to go")]
+    Twice(PathBuf),
     /// A wrapped secret does not open with the wrapping key.
     #[error("{0}: does not open with this wrapping key")]
     NotOpened(PathBuf),
@@ -70,6 +91,9 @@ impl KeyError {
             Self::Exposed(_) => "key-exposed",
             Self::Malformed(_) => "key-malformed",
             Self::OtherName { .. } => "key-other-name",
+            Self::Token { .. } => "key-token",
+            Self::OtherKey { .. } => "key-changed",
+            Self::Twice(_) => "key-twice",
             Self::NotOpened(_) => "wrong-wrapping-key",
             Self::OtherOrigin { .. } => "other-origin",
             Self::Exist(_) => "keys-exist",
@@ -77,6 +101,36 @@ impl KeyError {
             Self::Name(e) => e.reason(),
             Self::Random(_) => "no-randomness",
             Self::Vrf => "vrf-seed",
+        }
+    }
+}
+
+/// Why a key did not sign. Nothing was signed; it may work the next time.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The token did not answer with a signature.
+    #[error("the token did not sign with {key}: {why}")]
+    Token {
+        /// Name of the key.
+        key: String,
+        /// What it answered.
+        why: String,
+    },
+    /// The token answered with a signature that does not verify.
+    #[error("the token answered with a signature of another key than {key}")]
+    Wrong {
+        /// Name of the key.
+        key: String,
+    },
+}
+
+impl SignError {
+    /// Stable kebab-case name.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Token { .. } => "token-did-not-sign",
+            Self::Wrong { .. } => "token-signed-wrong",
         }
     }
 }

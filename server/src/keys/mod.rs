@@ -3,10 +3,13 @@
 //! The folder `keys` holds `log.key`, `heartbeat.key`, `receipt.key`, `import.key`, `recovery.key` (one line each),
 //! and `vrf.wrapped` and `storage.wrapped`, sealed with `wrapping.key`, which may lie elsewhere. All are mode 0600 and
 //! refused otherwise. The private halves of the import and recovery keys are not needed to serve: move them to a safe
-//! place and leave `import.vkey` and `recovery.vkey`, which carry the public halves.
+//! place and leave `import.vkey` and `recovery.vkey`, which carry the public halves. Log, heartbeat and receipt key may be
+//! in a PKCS#11 token instead: then `log.pkcs11` and so on name them.
 
 mod error;
 mod signer;
+mod token;
+mod uri;
 mod vrf;
 mod wrapped;
 
@@ -17,12 +20,13 @@ use std::path::Path;
 use keyglass_protocol::note::VerifierKey;
 use zeroize::Zeroizing;
 
-pub use error::KeyError;
+pub use error::{KeyError, SignError};
 pub use signer::Signer;
 pub use vrf::{Placed, TreeEntry, VRF_PROOF_LEN, Vrf};
 
 use crate::files;
 use signer::Purpose;
+use uri::TokenUri;
 use wrapped::{Secret, WrappingKey};
 
 /// A source of randomness for new keys.
@@ -125,6 +129,33 @@ impl Keys {
     /// # Errors
     /// [`KeyError::Exist`] if there is one; otherwise what writing it answers.
     pub fn generate(places: KeyPlaces<'_>, origin: &str, random: &dyn Random) -> Result<(), KeyError> {
+        Self::generate_with(places, origin, random, None)
+    }
+
+    /// As [`Self::generate`], with the log, heartbeat and receipt key made in a PKCS#11 token:
+    /// `pkcs11:token=<label>?module-path=<library>&pin-source=<file>`.
+    ///
+    /// # Errors
+    /// As [`Self::generate`], and [`KeyError::Token`].
+    pub fn generate_in_token(
+        places: KeyPlaces<'_>,
+        origin: &str,
+        random: &dyn Random,
+        token: &str,
+    ) -> Result<(), KeyError> {
+        let token = TokenUri::parse(token).map_err(|why| KeyError::Token {
+            path: places.dir.to_owned(),
+            why,
+        })?;
+        Self::generate_with(places, origin, random, Some(&token))
+    }
+
+    fn generate_with(
+        places: KeyPlaces<'_>,
+        origin: &str,
+        random: &dyn Random,
+        token: Option<&TokenUri>,
+    ) -> Result<(), KeyError> {
         let dir = places.dir;
         let io = |error| KeyError::Io {
             path: dir.to_owned(),
@@ -143,6 +174,11 @@ impl Keys {
             .create(&beside)
             .map_err(io)?;
         for role in Role::ALL {
+            if let Some(token) = token.filter(|_| role.serves()) {
+                let path = signer::token_file(&beside.join(role.file()));
+                Signer::generate_in_token(&path, &role.key_name(origin), role.purpose(), token, random)?;
+                continue;
+            }
             let mut seed = Zeroizing::new([0; 32]);
             random.fill(seed.as_mut_slice())?;
             Signer::new(&role.key_name(origin), role.purpose(), &seed)?
@@ -212,6 +248,11 @@ impl Role {
             Self::Import => "import",
             Self::Recovery => "recovery",
         }
+    }
+
+    /// Whether the running server signs with it.
+    fn serves(self) -> bool {
+        matches!(self, Self::Log | Self::Heartbeat | Self::Receipt)
     }
 
     fn file(self) -> String {

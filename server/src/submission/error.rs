@@ -38,6 +38,9 @@ pub enum SubmitError {
     /// The database failed.
     #[error("store: {0}")]
     Store(#[from] StoreError),
+    /// The receipt key did not sign. The update is durable: the same bytes again get its receipt.
+    #[error("{0}")]
+    Sign(#[from] crate::keys::SignError),
     /// A stored receipt is damaged.
     #[error("a stored receipt is damaged")]
     Damaged,

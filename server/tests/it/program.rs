@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-fn program(dir: &Path, args: &[&str]) -> Command {
+pub fn program(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyglass-server"));
     command.current_dir(dir).args(args).env_clear();
     command
@@ -16,27 +16,29 @@ fn run(dir: &Path, args: &[&str]) -> Output {
     program(dir, args).output().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A server that is killed when the test ends, however it ends.
-struct Server {
+pub struct Server {
     child: Child,
     facts: Vec<(String, String)>,
 }
 
-const PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+pub const PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
 
 impl Server {
     /// Starts it and reads what it says about itself.
     fn start(dir: &Path, args: &[&str]) -> Self {
         let mut command = program(dir, &[&PORTS, args].concat());
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        command.stderr(Stdio::null());
+        Self::of(command)
+    }
+
+    /// Starts this command and reads what it says about itself.
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(5);
         let facts = lines
             .map(|line| {
@@ -48,13 +50,13 @@ impl Server {
         Self { child, facts }
     }
 
-    fn fact(&self, name: &str) -> &str {
+    pub fn fact(&self, name: &str) -> &str {
         let found = self.facts.iter().find(|(n, _)| n == name);
         &found.unwrap_or_else(|| panic!("no {name} in {:?}", self.facts)).1
     }
 
     /// Waits until the first epoch is complete.
-    fn ready(self) -> Self {
+    pub fn ready(self) -> Self {
         let address = self.fact("admin").trim_start_matches("http://").to_owned();
         loop {
             let mut stream = TcpStream::connect(&address).unwrap();
@@ -70,7 +72,7 @@ impl Server {
     }
 
     /// SIGTERM; the exit code.
-    fn stop(mut self) -> Option<i32> {
+    pub fn stop(mut self) -> Option<i32> {
         let kill = Command::new("kill")
             .arg(self.child.id().to_string())
             .status()

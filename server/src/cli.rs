@@ -1,5 +1,8 @@
 //! The command line.
 
+mod import;
+mod store;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,6 +11,7 @@ use std::sync::Arc;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use keyglass_monitoring::init_logging;
 use keyglass_server::clock::SystemClock;
+use keyglass_server::import::Import;
 use keyglass_server::keys::SystemRandom;
 use keyglass_server::publisher::NoSteps;
 use keyglass_server::server::{self, Running};
@@ -40,9 +44,51 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Make a complete set of keys
-    Keygen,
+    Keygen {
+        /// Make the log, heartbeat and receipt key in a PKCS#11 token:
+        /// pkcs11:token=LABEL?module-path=LIBRARY&pin-source=FILE
+        #[arg(long, value_name = "URI")]
+        pkcs11: Option<String>,
+    },
     /// Check settings, keys and cosigners without starting
     CheckConfig,
+    /// Import records from a file, one {"record": "<base64>"} a line, signed by their owners or by the import key
+    ///
+    /// The directory answers meanwhile and takes no updates. The same command goes on where an earlier run ended, however
+    /// it ended; a file that was imported already changes nothing.
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Report bad lines and go on, instead of ending at the first
+        #[arg(long)]
+        skip_bad: bool,
+    },
+    /// Copy the database into a new folder; the server may be running
+    Backup {
+        /// The folder, which must not exist
+        dir: PathBuf,
+        /// Afterwards, remove the files of the journal that this backup makes superfluous
+        #[arg(long)]
+        prune_journal: bool,
+    },
+    /// Bring a backup back into an empty place, and forward with the journal; the server must not run
+    ///
+    /// A restored database is older than what was signed, and the server refuses to sign from it. `--replay` reproduces the
+    /// epochs since from the journal, bit for bit; without DIR, of the database as it is.
+    Restore {
+        /// The backup
+        #[arg(required_unless_present = "replay")]
+        dir: Option<PathBuf>,
+        /// Bring the database forward with the journal
+        #[arg(long)]
+        replay: bool,
+    },
+    /// Compute every root and every proof of the stored directory again, and say what is wrong where; the server must not run
+    VerifyStore {
+        /// Make and verify the lookups of so many labels, not of all
+        #[arg(long, value_name = "N")]
+        sample: Option<u64>,
+    },
     /// The guard: what the log key signed last
     Guard {
         #[command(subcommand)]
@@ -123,8 +169,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match cli.command {
         None => runtime.block_on(serve(settings)),
-        Some(Command::Keygen) => keygen(&settings),
+        Some(Command::Keygen { pkcs11 }) => keygen(&settings, pkcs11.as_deref()),
         Some(Command::CheckConfig) => check(&settings),
+        Some(Command::Import { file, skip_bad }) => {
+            runtime.block_on(import::run(settings, Import { file, skip_bad }))
+        }
+        Some(Command::Backup { dir, prune_journal }) => store::back_up(&settings, &dir, prune_journal),
+        Some(Command::Restore { dir, replay }) => runtime.block_on(store::bring_back(settings, dir, replay)),
+        Some(Command::VerifyStore { sample }) => runtime.block_on(store::verify(settings, sample)),
         Some(Command::Guard {
             command: GuardCommand::Init,
         }) => runtime.block_on(rebuild_guard(settings)),
@@ -191,8 +243,12 @@ fn stop_signals() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
-fn keygen(settings: &Settings) -> Result<(), Failure> {
-    bootstrap::generate(settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
+fn keygen(settings: &Settings, pkcs11: Option<&str>) -> Result<(), Failure> {
+    let made = match pkcs11 {
+        Some(token) => bootstrap::generate_in_token(settings, &SystemRandom, token),
+        None => bootstrap::generate(settings, &SystemRandom),
+    };
+    made.map_err(|e| Failure::refused(e.reason(), &e))?;
     let keys = bootstrap::keys(settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
     print(&format!(
         "origin {}\nlog-vkey {}\n",

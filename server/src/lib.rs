@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod artefacts;
+pub mod backup;
 pub mod bootstrap;
 pub mod clock;
 pub mod configuration;
@@ -14,9 +15,14 @@ mod files;
 pub mod guard;
 pub mod guard_init;
 pub mod http;
+pub mod import;
+pub mod journal;
 pub mod keys;
 pub mod publisher;
+pub mod restore;
 pub mod server;
 pub mod service;
 pub mod settings;
 pub mod submission;
+mod tiles;
+pub mod verify_store;

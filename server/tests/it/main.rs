@@ -9,14 +9,18 @@
 )]
 
 mod access;
+mod backup;
 mod bad_input;
 mod common;
 mod cosigning;
 mod hostile;
+mod import;
 mod limits;
 mod program;
 mod publisher_cycle;
 mod publisher_faults;
 mod reads;
 mod restored_backup;
+mod stolen_copy;
 mod submission;
+mod token;

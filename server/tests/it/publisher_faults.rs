@@ -267,7 +267,7 @@ fn an_audit_proof_cannot_be_written() {
         let folder = scene
             .place
             .settings()
-            .artefact_dir()
+            .artefacts_dir
             .join("log")
             .join("audit")
             .join("2");
@@ -321,7 +321,7 @@ fn an_audit_proof_that_was_altered_is_noticed_before_it_is_signed() {
         let mut path = scene
             .place
             .settings()
-            .artefact_dir()
+            .artefacts_dir
             .join("log")
             .join("audit")
             .join("2");

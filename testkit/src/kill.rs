@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use keyglass_server::publisher::Step;
 
+pub(crate) use load::Updater;
 pub use load::{Acknowledged, Load};
 pub use observer::{Heads, Observer};
 pub use outside::{Seen, verify};
@@ -175,10 +176,10 @@ fn schedule(plan: &Plan, random: &mut Random) -> Vec<Kill> {
 }
 
 /// SplitMix64: the same seed, the same run.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.0;
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

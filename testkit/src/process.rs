@@ -64,6 +64,28 @@ impl Process {
         }
     }
 
+    /// The same, for a little while only; `None` if no such line came.
+    ///
+    /// # Panics
+    /// It ends before, without such a line.
+    pub fn try_wait_for<T>(&mut self, limit: Duration, wanted: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    if let Some(found) = wanted(&line) {
+                        return Some(found);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended with {:?}{}", self.child.wait(), self.last_words())
+                }
+            }
+        }
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

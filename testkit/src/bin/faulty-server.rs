@@ -2,6 +2,7 @@
 //! exactly there. It ends when its stdin ends, so it never outlives the test that started it.
 
 use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,8 @@ use clap::Parser;
 use keyglass_monitoring::init_logging;
 use keyglass_server::bootstrap;
 use keyglass_server::clock::SystemClock;
-use keyglass_server::keys::SystemRandom;
+use keyglass_server::import::{self, Advance, BadRecord, Import, Watcher};
+use keyglass_server::keys::{Keys, SystemRandom};
 use keyglass_server::publisher::{Step, Steps};
 use keyglass_server::server;
 use keyglass_server::settings::{Layer, Settings};
@@ -23,6 +25,9 @@ struct Cli {
     /// Stand still when this step is reached for the n-th time, such as leaf-staged:2
     #[arg(long, value_name = "STEP:N")]
     stop_at: Option<StopAt>,
+    /// Import this file instead of serving
+    #[arg(long, value_name = "FILE")]
+    import: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy)]
@@ -74,14 +79,55 @@ fn main() -> Result<()> {
         step: cli.stop_at.map(|at| at.step),
         left: AtomicU32::new(cli.stop_at.map_or(0, |at| at.occurrence)),
     };
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let running = server::start(settings, keys, Arc::new(SystemClock), Arc::new(steps)).await?;
-            say("serving");
-            Ok(running.wait().await?)
-        })
+    let steps = Arc::new(steps);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.import {
+            Some(file) => import(settings, keys, steps, file).await,
+            None => {
+                let running = server::start(settings, keys, Arc::new(SystemClock), steps).await?;
+                say("serving");
+                Ok(running.wait().await?)
+            }
+        }
+    })
+}
+
+async fn import(settings: Settings, keys: Keys, steps: Arc<StandStill>, file: PathBuf) -> Result<()> {
+    let import = Import {
+        file,
+        skip_bad: false,
+    };
+    let importing = import::start(
+        settings,
+        keys,
+        Arc::new(SystemClock),
+        steps,
+        import,
+        Box::new(Progress),
+    );
+    let done = importing.await?.wait().await?;
+    say(&format!(
+        "imported {} known {}",
+        done.counts.imported, done.counts.known
+    ));
+    Ok(())
+}
+
+struct Progress;
+
+impl Watcher for Progress {
+    fn resumed(&mut self, at: &Advance) {
+        say(&format!("resumed {}", at.counts.lines));
+    }
+
+    fn advanced(&mut self, to: &Advance) {
+        say(&format!("advanced {}", to.counts.lines));
+    }
+
+    fn skipped(&mut self, line: u64, why: &BadRecord) {
+        say(&format!("skipped {line} {why}"));
+    }
 }
 
 /// Nothing is tidied up: the test has gone, or wants exactly that.

@@ -103,6 +103,34 @@ impl Drop for Load {
     }
 }
 
+/// Sends updates until they are acknowledged, and keeps every receipt.
+pub(crate) struct Updater {
+    client: Client,
+}
+
+impl Updater {
+    pub(crate) fn new(
+        scene: &Scene,
+        trust: &Trust,
+        stop: &Arc<AtomicBool>,
+        acknowledged: &Arc<Mutex<Vec<Acknowledged>>>,
+    ) -> Self {
+        let client = Client {
+            http: scene.http(),
+            trust: trust.clone(),
+            stop: Arc::clone(stop),
+            acknowledged: Arc::clone(acknowledged),
+            answered: AtomicUsize::new(0),
+        };
+        Self { client }
+    }
+
+    /// Sends an update until it is acknowledged; false if it is to stop.
+    pub(crate) fn submit(&self, label: &Label, record: &[u8]) -> bool {
+        self.client.submit(label, record)
+    }
+}
+
 struct Client {
     http: Http,
     trust: Trust,

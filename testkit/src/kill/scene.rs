@@ -34,11 +34,17 @@ pub struct Scene {
     ports: [u16; 2],
     log_vkey: VerifierKey,
     auditor: Option<RunningAuditor>,
+    database: Option<String>,
 }
 
 impl Scene {
     /// A new directory whose server is `program`, with an auditor as its quorum or without any.
     pub fn new(program: &Path, audited: bool) -> Self {
+        Self::on(program, audited, None)
+    }
+
+    /// The same on another database than a SQLite file.
+    pub fn on(program: &Path, audited: bool, database: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ports = free_ports();
         let settings = Settings::resolve(Layer {
@@ -56,11 +62,27 @@ impl Scene {
             ports,
             log_vkey,
             auditor,
+            database: database.map(str::to_owned),
         }
     }
 
     /// Starts the server process, to stand still at a step or to run on.
     pub fn start(&self, stop_at: Option<(Step, u32)>) -> Process {
+        match stop_at {
+            Some((step, occurrence)) => {
+                self.start_with(&["--stop-at".to_owned(), format!("{}:{occurrence}", step.name())])
+            }
+            None => self.start_with(&[]),
+        }
+    }
+
+    /// Where everything lies.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Starts the server process with more arguments.
+    pub fn start_with(&self, more: &[String]) -> Process {
         let mut arguments: Vec<String> = [
             "--listen",
             &format!("127.0.0.1:{}", self.ports[0]),
@@ -86,9 +108,10 @@ impl Scene {
                 "1".to_owned(),
             ]);
         }
-        if let Some((step, occurrence)) = stop_at {
-            arguments.extend(["--stop-at".to_owned(), format!("{}:{occurrence}", step.name())]);
+        if let Some(database) = &self.database {
+            arguments.extend(["--database".to_owned(), database.clone()]);
         }
+        arguments.extend_from_slice(more);
         Process::start(&self.program, &arguments, &self.dir.path().join("server.log"))
     }
 

@@ -26,6 +26,8 @@ enum Task {
     Test,
     /// Run a long test of the testkit by name; without a name: list them
     Long(programs::Long),
+    /// Write Debian's published developer keyring as lines for `keyglass-server import`
+    Keyring(programs::Keyring),
     /// Measure us beside plain akd on the same work (release build)
     Bench(programs::Bench),
     /// What verification costs, beside akd's: audit, client, memory
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Task::Up(options) => up::run(&options),
         Task::Test => test::run(),
         Task::Long(options) => programs::long(&options),
+        Task::Keyring(options) => programs::keyring(&options),
         Task::Bench(options) => programs::bench(&options),
         Task::BenchVerify(options) => programs::bench_verify(&options),
     };

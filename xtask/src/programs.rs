@@ -47,6 +47,19 @@ pub(crate) fn long(options: &Long) -> Result<()> {
     run(&["--bin", &format!("long-{name}")], &options.arguments)
 }
 
+/// Arguments of `cargo xtask keyring`.
+#[derive(Args)]
+pub(crate) struct Keyring {
+    /// `FILE`, and what `--help` says
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs `testkit/src/bin/keyring.rs`.
+pub(crate) fn keyring(options: &Keyring) -> Result<()> {
+    run(&["--bin", "keyring"], &options.arguments)
+}
+
 /// Runs `testkit/src/bin/bench.rs` beside `testkit/akd-baseline`.
 pub(crate) fn bench(options: &Bench) -> Result<()> {
     let baseline = build_baseline()?;

@@ -30,11 +30,15 @@ const BUILD: &[Package] = &[
     },
 ];
 
-/// Needed by tests: real Postgres servers, and promtool for the alert rules.
+/// Needed by tests: real Postgres servers, a PKCS#11 token, and promtool for the alert rules.
 const TEST: &[Package] = &[
     Package {
         name: "postgresql",
         present: || postgres_tool("initdb").is_some(),
+    },
+    Package {
+        name: "softhsm2",
+        present: || works("softhsm2-util", &["--version"]),
     },
     Package {
         name: "prometheus",

@@ -23,6 +23,7 @@ use keyglass_schema::{DatabaseUrl, Store, StoreError, StoreKeys};
 use thiserror::Error;
 
 use crate::artefacts::Artefacts;
+use crate::directory::ProofSource;
 use crate::guard::{FileGuard, Guard as _, GuardError, Guarded};
 use crate::keys::Keys;
 use crate::settings::Settings;
@@ -116,6 +117,7 @@ struct Explained {
 /// One check of everything.
 struct Run<'a> {
     store: Store,
+    source: ProofSource,
     keys: &'a Keys,
     artefacts: Artefacts,
     guarded: Option<Guarded>,
@@ -143,7 +145,12 @@ pub async fn verify(
     }
     let guard = FileGuard::open(&settings.guard, keys.origin())?;
     let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
+    let source = {
+        let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());
+        ProofSource::new(&store, &keys.vrf, proofs, answers)
+    };
     let mut run = Run {
+        source,
         store,
         keys,
         artefacts: Artefacts::open(&settings.artefacts_dir).map_err(VerifyError::Artefacts)?,

@@ -1,6 +1,7 @@
 //! A platform in small: many accounts imported, then lookups, histories, updates and audit artefacts all at once, while the
 //! server is killed with SIGKILL again and again. Afterwards everything is verified from outside.
 
+pub mod import;
 mod memory;
 mod people;
 mod traffic;

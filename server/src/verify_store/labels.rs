@@ -52,11 +52,8 @@ impl Run<'_> {
             &place,
             "the version before it is missing",
         );
-        if before.as_ref().is_none_or(|b| state.epoch > b.epoch) {
-            // In one epoch a label has one version: the primary key says so.
-        } else {
-            self.found(&place, "not later than the version before it");
-        }
+        let later = before.as_ref().is_none_or(|b| state.epoch > b.epoch);
+        self.demand(later, &place, "not later than the version before it");
         let mut hash = None;
         match state.opened {
             Err(error) => self.found(&place, error.to_string()),

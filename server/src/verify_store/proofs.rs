@@ -17,7 +17,7 @@ impl Run<'_> {
         let labels = std::mem::take(&mut self.newest);
         self.checked.labels = count(labels.len());
         let Some(leaf) = newest else { return };
-        let prover = match Prover::new(&self.store, &self.keys.vrf, leaf.epoch, leaf.root).await {
+        let prover = match Prover::new(&self.source, leaf.epoch, leaf.root).await {
             Ok(prover) => prover,
             Err(error) => return self.found("tree", error.to_string()),
         };

@@ -24,3 +24,4 @@ mod restored_backup;
 mod stolen_copy;
 mod submission;
 mod token;
+mod verify_store;

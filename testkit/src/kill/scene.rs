@@ -96,6 +96,9 @@ impl Scene {
             "20ms",
             "--log",
             "warn",
+            // All clients are one machine.
+            "--rate-limit",
+            "0",
         ]
         .map(str::to_owned)
         .into();

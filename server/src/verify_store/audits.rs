@@ -68,8 +68,8 @@ impl Run<'_> {
         let mut used = vec![false; explained.len()];
         let mut unexplained = 0_u64;
         for entry in &proof.inserted {
-            let label = entry.label.label_val();
-            match explained.binary_search_by(|one| one.leaf.as_slice().cmp(label)) {
+            let label = whole(entry.label.label_val());
+            match explained.binary_search_by_key(&label, |one| one.leaf) {
                 Err(_) => unexplained = unexplained.saturating_add(1),
                 Ok(at) => {
                     if let Some(seen) = used.get_mut(at) {
@@ -98,4 +98,13 @@ impl Run<'_> {
             );
         }
     }
+}
+
+/// akd leaves zero bytes at the end of a label out.
+fn whole(label: &[u8]) -> [u8; 32] {
+    let mut whole = [0; 32];
+    for (to, from) in whole.iter_mut().zip(label) {
+        *to = *from;
+    }
+    whole
 }

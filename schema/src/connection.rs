@@ -19,7 +19,7 @@ const CONNECTIONS: u32 = 10;
 /// WAL so that readers never wait for the publisher; FULL so that a commit has reached the disk.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
      PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-     PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;";
+     PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;";
 
 /// Runs the same diesel expression on whichever database the transaction belongs to.
 macro_rules! on_both {

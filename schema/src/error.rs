@@ -117,12 +117,6 @@ pub enum StoreError {
     /// Other bytes are stored under this configuration hash.
     #[error("other bytes are stored under this configuration hash")]
     ConfigDiffers,
-    /// The tree moved more than one epoch beyond a pinned reader, or a node it needs did.
-    #[error("reader pinned at epoch {pinned} is more than one epoch behind the tree")]
-    PinOverrun {
-        /// The reader's epoch.
-        pinned: u64,
-    },
     /// A leaf that the tree has already.
     #[error("a leaf would be inserted twice")]
     LeafTwice,
@@ -132,9 +126,6 @@ pub enum StoreError {
         /// The epoch.
         epoch: u64,
     },
-    /// A write through a reader.
-    #[error("a pinned reader cannot write")]
-    ReadOnly,
     /// The blocking thread that worked on a call died.
     #[error("the thread of a database call died")]
     ThreadDied,
@@ -165,10 +156,8 @@ impl StoreError {
             Self::CheckpointDiffers { .. } => "checkpoint-differs",
             Self::HeadBackwards { .. } => "head-backwards",
             Self::ConfigDiffers => "config-differs",
-            Self::PinOverrun { .. } => "pin-overrun",
             Self::LeafTwice => "leaf-twice",
             Self::TreesDiffer { .. } => "trees-differ",
-            Self::ReadOnly => "read-only",
             Self::ThreadDied => "database-thread-died",
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! * [`Store`] is the door: open it with a [`DatabaseUrl`] and [`StoreKeys`].
 //! * Every call is one named transaction that may run twice and has no effect outside the database.
-//! * Calls block. Only akd's storage trait ([`TreeStore`], [`PinnedTree`]) is asynchronous; it moves the work to
-//!   tokio's threads for blocking calls.
+//! * Calls block. Only akd's storage trait ([`TreeStore`]) is asynchronous; it moves the work to tokio's threads for
+//!   blocking calls.
 //! * Time is handed in; no statement asks the database's clock.
 //! * Labels are found by a keyed hash; labels, records and receipts are sealed with a key that is not in the database.
 
@@ -31,5 +31,5 @@ pub use keys::StoreKeys;
 pub use log::Cosignature;
 pub use queue::{Conflict, Enqueued, Frozen, GivenReceipt, Holder, NewUpdate, ReceiptRow, ReceiptStatus};
 pub use store::{Store, Stored};
-pub use tree::{AppendProof, PinnedTree, Tree, TreeStore, wire};
+pub use tree::{AppendProof, Tree, TreeStore, wire};
 pub use url::DatabaseUrl;

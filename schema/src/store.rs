@@ -13,7 +13,7 @@ use crate::keys::{Sealed, StoreKeys};
 use crate::migrate::migrate;
 use crate::number::loaded_version;
 use crate::tables::meta;
-use crate::tree::{HeldTrees, PinnedTree, Selection, Tree, TreeStore, select_state, tree_head, user_data};
+use crate::tree::{HeldTrees, Selection, Tree, TreeStore, select_state, tree_head, user_data};
 use crate::url::DatabaseUrl;
 
 /// What the sealed check value says.
@@ -61,12 +61,6 @@ impl Store {
     /// akd's storage for the one publisher.
     pub fn tree(&self) -> TreeStore {
         TreeStore::new(self.database.clone(), self.keys.clone(), Arc::clone(&self.trees))
-    }
-
-    /// akd's storage for readers that stand on `epoch`.
-    pub fn pinned(&self, epoch: Epoch) -> PinnedTree {
-        let trees = Arc::clone(&self.trees);
-        PinnedTree::new(self.database.clone(), self.keys.clone(), trees, epoch)
     }
 
     /// The tree as it stood at `epoch`, in memory. The first call reads all of it, later ones what was added since; an

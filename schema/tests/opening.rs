@@ -80,7 +80,7 @@ fn a_database_that_dies_gives_errors() {
         database.kill();
         assert!(store.tree_epoch().is_err());
         assert!(store.enqueue(&update(&alice, b"one", 1, &given)).is_err());
-        assert!(store.pinned(Epoch::ZERO).still_valid().is_err());
+        assert!(store.tree_at(Epoch::ZERO).is_err());
         // Above all never "not found": akd would take it for an empty tree.
         let error = runtime()
             .block_on(store.tree().get_user_data(&"x".into()))

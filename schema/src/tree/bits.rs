@@ -4,19 +4,6 @@ use akd::NodeLabel;
 
 use super::node_key::MAX_BITS;
 
-/// Whole and partial bytes of a label of `bits` bits.
-pub(super) fn byte_length(bits: u32) -> usize {
-    usize::try_from(bits.div_ceil(8)).unwrap_or(usize::MAX)
-}
-
-/// The bytes that a canonical label occupies; nothing if the length is out of range.
-pub(super) fn prefix_bytes(label: &NodeLabel) -> &[u8] {
-    label
-        .label_val
-        .get(..byte_length(label.label_len))
-        .unwrap_or_default()
-}
-
 /// Whether the length is at most 256 and all bits past it are zero.
 pub(super) fn is_canonical(label: &NodeLabel) -> bool {
     label.label_len <= MAX_BITS && prefix(&label.label_val, label.label_len) == *label
@@ -26,11 +13,6 @@ pub(super) fn is_canonical(label: &NodeLabel) -> bool {
 pub(super) fn prefix(val: &[u8; 32], bits: u32) -> NodeLabel {
     // akd's `get_prefix` answers the whole label for 256 and more.
     NodeLabel::new(*val, MAX_BITS).get_prefix(bits)
-}
-
-/// Whether `label` continues `ancestor` (both canonical), and is longer.
-pub(super) fn is_below(label: &NodeLabel, ancestor: &NodeLabel) -> bool {
-    label.label_len > ancestor.label_len && prefix(&label.label_val, ancestor.label_len) == *ancestor
 }
 
 /// One bit of a whole label; `false` past its end.

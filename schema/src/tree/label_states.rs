@@ -166,12 +166,6 @@ impl Selection {
             newest: false,
         }
     }
-
-    /// Nothing later than `epoch`.
-    pub(super) fn pinned(mut self, epoch: u64) -> Self {
-        self.epochs.1 = self.epochs.1.min(i64::try_from(epoch).unwrap_or(i64::MAX));
-        self
-    }
 }
 
 impl From<ValueStateRetrievalFlag> for Selection {

@@ -1,4 +1,4 @@
-//! akd's tree: its storage trait over our tables, for the one writer and for pinned readers.
+//! akd's tree: in memory for readers, and behind akd's storage trait for the one writer.
 
 mod bits;
 mod commit;
@@ -9,7 +9,6 @@ mod leaf_rows;
 mod node_key;
 mod node_row;
 mod nodes;
-mod pinned;
 mod record_id;
 mod storage;
 
@@ -26,7 +25,6 @@ pub use compact::{AppendProof, Tree, wire};
 pub(crate) use held::HeldTrees;
 pub(crate) use label_states::{Selection, StateRow, select_state};
 pub(crate) use nodes::tree_head;
-pub use pinned::PinnedTree;
 pub(crate) use storage::user_data;
 
 /// akd's storage for the one publisher: reads and writes at the newest stored epoch.

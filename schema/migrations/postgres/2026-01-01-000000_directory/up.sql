@@ -31,10 +31,10 @@ COMMENT ON COLUMN leaves.part IS '0, 1, 2 of this epoch';
 COMMENT ON COLUMN leaves.bytes IS 'label and commitment, 64 bytes each';
 
 CREATE TABLE nodes (
-    key   BYTEA NOT NULL PRIMARY KEY CHECK (octet_length(key) BETWEEN 1 AND 37),
+    key   BYTEA NOT NULL PRIMARY KEY CHECK (octet_length(key) = 36),
     state BYTEA NOT NULL CHECK (octet_length(state) >= 1)
 );
-COMMENT ON COLUMN nodes.key IS 'prefix bytes, then length: tree order';
+COMMENT ON COLUMN nodes.key IS 'node label: 32 bytes, u32 length in bits';
 COMMENT ON COLUMN nodes.state IS 'what akd sets outside of a publish: the empty root';
 
 CREATE TABLE label_states (

@@ -21,8 +21,8 @@ CREATE TABLE leaves (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE nodes (
-    key   BLOB NOT NULL PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 37), -- prefix bytes, then length: tree order
-    state BLOB NOT NULL CHECK (length(state) >= 1)                        -- what akd sets outside of a publish: the empty root
+    key   BLOB NOT NULL PRIMARY KEY CHECK (length(key) = 36), -- node label: 32 bytes, u32 length in bits
+    state BLOB NOT NULL CHECK (length(state) >= 1)           -- what akd sets outside of a publish: the empty root
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE label_states (

@@ -366,3 +366,6 @@ where
         Err(_) => Err(StoreError::ThreadDied.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ pub struct Head {
     pub prover: Arc<Prover>,
     /// Answers that were given at this head. They go with it.
     pub(super) answers: Answers,
-    answer_bytes: u64,
+    pub(super) answer_bytes: u64,
 }
 
 impl Head {

@@ -342,8 +342,10 @@ fn describe(origin: &str, latch: &keyglass_schema::auditor::Latch) -> String {
 fn read(path: &Path, max: usize) -> Result<Vec<u8>, Verdict> {
     let malformed = |text: String| Verdict::new(Class::Malformed, "unreadable-file", text);
     let file = std::fs::File::open(path).map_err(|e| malformed(format!("{}: {e}", path.display())))?;
-    let mut bytes = Vec::new();
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    // Room for the whole file at once: growing would hold it twice.
+    let length = file.metadata().map_or(0, |data| data.len()).min(limit);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
     file.take(limit)
         .read_to_end(&mut bytes)
         .map_err(|e| malformed(format!("{}: {e}", path.display())))?;

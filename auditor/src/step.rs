@@ -3,16 +3,21 @@
 //! Ours decides and is strict. akd's is older and looser, and shares no code with ours; if the two disagree,
 //! at least one of them has a mistake and nothing is signed until a person has looked.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 
 use akd::WhatsAppV1Configuration;
 use akd::local_auditing::{AuditBlob, AuditBlobName};
 use akd::{AppendOnlyProof, auditor::audit_verify};
 use keyglass_protocol::quantity::{Epoch, RootHash};
-use keyglass_protocol::tree::{TreeError, verify_append_only};
+use keyglass_protocol::tree::{Appended, StepPart, TreeError, Work, verify_append_only_in_parts};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
+
+/// Proofs from this length on (about 4,000 nodes) are verified on all cores: shorter ones gain less than threads cost.
+const SPLIT_FROM: usize = 256 << 10;
 
 /// The claim that an audit proof is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +72,7 @@ pub async fn verify_step(
     let second = u64::try_from(proof.len()).is_ok_and(|length| length <= second_opinion_max);
     let ours = {
         let proof = Arc::clone(&proof);
-        spawn_blocking(move || verify_append_only(&proof, step.epoch, &step.previous, &step.root))
+        spawn_blocking(move || we_verify(&proof, step))
     };
     let akd = second.then(|| {
         let runtime = Handle::current();
@@ -80,6 +85,37 @@ pub async fn verify_step(
             .map_err(StepError::SecondOpinion)?;
     }
     Ok(appended.inserted())
+}
+
+/// Our verifier, a long proof on all cores. The verdict does not depend on how many threads there are.
+fn we_verify(proof: &[u8], step: Transition) -> Result<Appended, TreeError> {
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let work = Work {
+        parts: if proof.len() < SPLIT_FROM {
+            NonZeroUsize::MIN
+        } else {
+            cores
+        },
+        ..Work::default()
+    };
+    verify_append_only_in_parts(proof, step.epoch, &step.previous, &step.root, work, on_threads)
+}
+
+/// The first part here, the others on threads of their own.
+fn on_threads(parts: &mut [StepPart<'_>]) {
+    let Some((first, others)) = parts.split_first_mut() else {
+        return;
+    };
+    thread::scope(|scope| {
+        for part in others {
+            // Without a thread for it, the part is folded by whoever asked for it.
+            let started = thread::Builder::new().spawn_scoped(scope, || part.fold());
+            if let Err(error) = started {
+                tracing::debug!(%error, "no thread for a part of a step");
+            }
+        }
+        first.fold();
+    });
 }
 
 async fn akd_verifies(proof: &[u8], step: Transition) -> Result<(), String> {
@@ -107,4 +143,83 @@ async fn akd_verifies(proof: &[u8], step: Transition) -> Result<(), String> {
     audit_verify::<WhatsAppV1Configuration>(vec![previous, root], proof)
         .await
         .map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use keyglass_protocol::tree::wire::{put_bytes, put_varint};
+    use keyglass_protocol::tree::{Hashing, empty_root};
+    use sha2::{Digest as _, Sha256};
+
+    /// A step that inserts leaves with hashes for labels into the empty tree; akd tells the root.
+    async fn step(leaves: u32) -> (Vec<u8>, Transition) {
+        let mut proof = Vec::new();
+        let mut inserted = Vec::new();
+        for i in 0..leaves {
+            let mut label: [u8; 32] = Sha256::digest(i.to_be_bytes()).into();
+            // The last byte is written, whatever it is.
+            *label.last_mut().unwrap() |= 1;
+            let (mut name, mut node) = (Vec::new(), Vec::new());
+            put_bytes(&mut name, 1, &label);
+            put_varint(&mut name, 2, 256);
+            put_bytes(&mut node, 1, &name);
+            put_bytes(&mut node, 2, &[7; 32]);
+            put_bytes(&mut proof, 1, &node);
+            let label = akd::NodeLabel::new(label, 256);
+            let value = akd::AzksValue([7; 32]);
+            inserted.push(akd::AzksElement { label, value });
+        }
+        let root = akd_root(inserted).await;
+        let step = Transition {
+            epoch: Epoch::new(1),
+            previous: empty_root(),
+            root: RootHash::new(root),
+        };
+        (proof, step)
+    }
+
+    async fn akd_root(leaves: Vec<akd::AzksElement>) -> [u8; 32] {
+        use akd::append_only_zks::InsertMode;
+        let storage =
+            akd::storage::StorageManager::new_no_cache(akd::storage::memory::AsyncInMemoryDatabase::new());
+        let mut tree = akd::Azks::new::<WhatsAppV1Configuration, _>(&storage)
+            .await
+            .unwrap();
+        let parallelism = akd::AzksParallelismConfig::default();
+        tree.batch_insert_nodes::<WhatsAppV1Configuration, _>(
+            &storage,
+            leaves,
+            InsertMode::Directory,
+            parallelism,
+        )
+        .await
+        .unwrap();
+        tree.get_root_hash::<WhatsAppV1Configuration, _>(&storage)
+            .await
+            .unwrap()
+    }
+
+    /// Long enough to be split; both verifiers see it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_long_proof_is_verified_in_parts() {
+        let (proof, step) = step(4_000).await;
+        assert!(proof.len() >= SPLIT_FROM);
+        let proof = Arc::new(proof);
+        assert_eq!(verify_step(Arc::clone(&proof), step, u64::MAX).await, Ok(4_000));
+        let other = Transition {
+            root: empty_root(),
+            ..step
+        };
+        let refused = StepError::NotAppendOnly(TreeError::RootMismatch);
+        assert_eq!(verify_step(Arc::clone(&proof), other, 0).await, Err(refused));
+        for hashing in [Hashing::OneByOne, Hashing::ManyAtOnce] {
+            let parts = NonZeroUsize::new(5).unwrap();
+            let work = Work { parts, hashing };
+            let verdict =
+                verify_append_only_in_parts(&proof, step.epoch, &step.previous, &step.root, work, on_threads);
+            assert_eq!(verdict.unwrap().inserted(), 4_000);
+        }
+    }
 }

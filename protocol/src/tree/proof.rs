@@ -68,7 +68,10 @@ impl RawLabel {
                 _ => return Err(field.unknown().into()),
             }
         }
-        let (value, bits) = (value.required()?, len.required()?);
+        Self::of(value.required()?, len.required()?)
+    }
+
+    fn of(value: &[u8], bits: u32) -> Result<Self, TreeError> {
         let mut bytes = [0; 32];
         bytes
             .get_mut(..value.len())
@@ -102,6 +105,35 @@ pub(super) fn digest(bytes: &[u8]) -> Result<&Digest, TreeError> {
 }
 
 fn raw_element(message: &[u8]) -> Result<(RawLabel, &Digest), TreeError> {
+    match usual_element(message) {
+        Some((label, bits, value)) => Ok((RawLabel::of(label, bits)?, value)),
+        None => any_element(message),
+    }
+}
+
+/// Label bytes, label bits and value of an element whose fields stand in ascending order, as every writer
+/// puts them. There may be 100,000 of them in a proof. `None` for all that is not exactly like this.
+fn usual_element(message: &[u8]) -> Option<(&[u8], u32, &Digest)> {
+    let ([0x0a, len @ 0..0x80], rest) = message.split_first_chunk()? else {
+        return None;
+    };
+    let (label, rest) = rest.split_at_checked(usize::from(*len))?;
+    let ([0x12, 32], value) = rest.split_first_chunk()? else {
+        return None;
+    };
+    let ([0x0a, len @ 0..0x80], rest) = label.split_first_chunk()? else {
+        return None;
+    };
+    let (bytes, bits) = rest.split_at_checked(usize::from(*len))?;
+    let bits = match bits {
+        [0x10, low @ 0..0x80] => u32::from(*low),
+        [0x10, low @ 0x80..=0xff, high @ 1..0x80] => u32::from(low & 0x7f) | u32::from(*high) << 7,
+        _ => return None,
+    };
+    Some((bytes, bits, value.try_into().ok()?))
+}
+
+fn any_element(message: &[u8]) -> Result<(RawLabel, &Digest), TreeError> {
     let (mut label, mut value) = (Once::new(1), Once::new(2));
     for field in Fields::new(message) {
         let field = field?;
@@ -358,3 +390,40 @@ impl<'a> History<'a> {
 
 /// Most markers of one kind: below 64 bits and 7 of the skip list.
 const MAX_MARKERS: usize = 72;
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::{put_bytes, put_varint};
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What is read the short way is read the long way too, with the same result.
+        #[test]
+        fn both_ways_read_the_same(
+            label in prop::collection::vec(any::<u8>(), 0..36),
+            bits in prop::sample::select(vec![0_u64, 1, 17, 127, 128, 255, 256, 257, 16_383, 16_384, u64::MAX]),
+            value in prop::collection::vec(any::<u8>(), 31..34),
+            change in (any::<bool>(), 0..90_usize, any::<u8>()),
+            cut in 0..200_usize,
+        ) {
+            let (mut name, mut message) = (Vec::new(), Vec::new());
+            put_bytes(&mut name, 1, &label);
+            put_varint(&mut name, 2, bits);
+            put_bytes(&mut message, 1, &name);
+            put_bytes(&mut message, 2, &value);
+            if let (true, Some(byte)) = (change.0, message.get_mut(change.1)) {
+                *byte = change.2;
+            }
+            message.truncate(cut.max(60));
+            let read = |element: Result<(RawLabel, &Digest), TreeError>| {
+                element.map(|(label, value)| (label.bytes, label.bits, *value))
+            };
+            if usual_element(&message).is_some() {
+                prop_assert_eq!(read(raw_element(&message)), read(any_element(&message)));
+            } else if !change.0 && label.len() <= 32 && bits < 16_384 && value.len() == 32 && message.len() < cut.max(60) {
+                prop_assert!(false, "the usual form is not seen: {:?}", message);
+            }
+        }
+    }
+}

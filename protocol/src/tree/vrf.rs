@@ -6,6 +6,7 @@
 //! Stricter than akd: a proof must be canonical (gamma, and s below the group order).
 
 use curve25519_dalek::Scalar;
+use curve25519_dalek::constants::ED25519_BASEPOINT_TABLE;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::traits::{IsIdentity as _, VartimeMultiscalarMul as _};
 use sha2::{Digest as _, Sha512};
@@ -97,8 +98,10 @@ pub fn verify_vrf(
     let proof = Proof::parse(proof)?;
     let alpha = alpha(label, freshness, version);
     let h = key.encode_to_curve(&alpha).ok_or(TreeError::VrfMismatch)?;
-    // u = s*B - c*Y and v = s*H - c*gamma; c is short, so it multiplies the negated points.
-    let u = EdwardsPoint::vartime_double_scalar_mul_basepoint(&proof.c, &key.negated, &proof.s);
+    // u = s*B - c*Y and v = s*H - c*gamma; c is short, so it multiplies the negated points. For s*B there is a table,
+    // and c*(-Y) alone needs half the doublings that both together would.
+    let u = ED25519_BASEPOINT_TABLE * &proof.s
+        + EdwardsPoint::vartime_double_scalar_mul_basepoint(&proof.c, &key.negated, &Scalar::ZERO);
     let v = EdwardsPoint::vartime_multiscalar_mul([proof.s, proof.c], [h, -proof.gamma]);
     let challenge = Sha512::new()
         .chain_update([SUITE, 0x02])

@@ -74,7 +74,7 @@ fn hashed(i: u32) -> NodeLabel {
 /// As VRF outputs are: many times what is hashed at once, cut into shorter unchanged labels here and there.
 #[test]
 fn scattered_labels() {
-    for count in [1, 2, 3, 40, 2_047, 2_048, 2_049, 6_000] {
+    for count in [1, 2, 3, 40, 2_049, 4_500] {
         let label = |i: u32| match i % 3 {
             0 => (hashed(i), 1),
             1 => (prefix(&hashed(i), 30 + i % 200), 0),

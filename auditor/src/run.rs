@@ -102,7 +102,10 @@ impl Auditor {
         let wake = Arc::new(Notify::new());
         let options = Options {
             refresh: settings.refresh_interval,
-            limits: Limits::for_this_machine(settings.second_opinion_max_bytes),
+            limits: Limits {
+                memory: settings.verify_memory_max_bytes,
+                ..Limits::for_this_machine(settings.second_opinion_max_bytes)
+            },
         };
         let mut followers = Vec::new();
         let mut logs = Vec::new();

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::alarm::Hooks;
+use crate::steps::{DEFAULT_MEMORY, Limits};
 
 /// Prefix of every setting in the environment.
 pub const ENV_PREFIX: &str = "KEYGLASS_";
@@ -34,6 +35,8 @@ pub struct Settings {
     pub refresh_interval: Duration,
     /// Longest audit proof that akd's verifier sees too, in bytes.
     pub second_opinion_max_bytes: u64,
+    /// Most bytes of memory for audit proofs and their verification, for each followed directory.
+    pub verify_memory_max_bytes: u64,
     /// `plain` or `json`.
     pub log_format: String,
     /// As in `tracing_subscriber::EnvFilter`.
@@ -151,6 +154,9 @@ pub struct Layer {
     /// Longest audit proof that akd's verifier sees too, in bytes [default: 16777216].
     #[arg(long, value_name = "BYTES")]
     pub second_opinion_max_bytes: Option<u64>,
+    /// Most memory for audit proofs and their verification, per directory, in bytes [default: 1073741824].
+    #[arg(long, value_name = "BYTES")]
+    pub verify_memory_max_bytes: Option<u64>,
     /// URL that gets a JSON message by POST when evidence is found.
     #[arg(long, value_name = "URL")]
     pub on_evidence_webhook: Option<String>,
@@ -231,6 +237,9 @@ impl Layer {
             "SECOND_OPINION_MAX_BYTES" => {
                 self.second_opinion_max_bytes = Some(number("second_opinion_max_bytes", &value)?);
             }
+            "VERIFY_MEMORY_MAX_BYTES" => {
+                self.verify_memory_max_bytes = Some(number("verify_memory_max_bytes", &value)?);
+            }
             "LOG_FORMAT" => self.log_format = Some(value),
             "LOG_FILTER" => self.log_filter = Some(value),
             other => return Err(SettingsError::UnknownVariable(format!("{ENV_PREFIX}{other}"))),
@@ -274,6 +283,7 @@ impl Layer {
             poll_interval_ms: self.poll_interval_ms.or(below.poll_interval_ms),
             refresh_interval_seconds: self.refresh_interval_seconds.or(below.refresh_interval_seconds),
             second_opinion_max_bytes: self.second_opinion_max_bytes.or(below.second_opinion_max_bytes),
+            verify_memory_max_bytes: self.verify_memory_max_bytes.or(below.verify_memory_max_bytes),
             log_format: self.log_format.or(below.log_format),
             log_filter: self.log_filter.or(below.log_filter),
             directories: if self.directories.is_empty() {
@@ -310,6 +320,15 @@ impl Layer {
         if let Some(url) = &self.on_evidence_webhook {
             http_url("on_evidence_webhook", url)?;
         }
+        let second_opinion_max_bytes = self.second_opinion_max_bytes.unwrap_or(16 << 20);
+        let memory = self.verify_memory_max_bytes.unwrap_or(DEFAULT_MEMORY);
+        if memory < Limits::least_memory(second_opinion_max_bytes) {
+            return Err(value(
+                "verify_memory_max_bytes",
+                &memory.to_string(),
+                "enough for the longest proof: 260 MiB, or 4 MiB and 16 times second_opinion_max_bytes if that is more",
+            ));
+        }
         Ok(Settings {
             hooks: Hooks {
                 webhook: self.on_evidence_webhook.clone(),
@@ -322,7 +341,8 @@ impl Layer {
             name: self.name,
             poll_interval: Duration::from_millis(poll),
             refresh_interval: Duration::from_secs(self.refresh_interval_seconds.unwrap_or(60)),
-            second_opinion_max_bytes: self.second_opinion_max_bytes.unwrap_or(16 << 20),
+            second_opinion_max_bytes,
+            verify_memory_max_bytes: memory,
             log_format: format,
             log_filter: self.log_filter.unwrap_or_else(|| DEFAULT_FILTER.to_owned()),
             directories,
@@ -512,6 +532,14 @@ mod tests {
         assert_eq!(change(|l| l.directory = Some("ftp://x".to_owned())), "bad-value");
         assert_eq!(change(|l| l.log_format = Some("xml".to_owned())), "bad-value");
         assert_eq!(change(|l| l.poll_interval_ms = Some(0)), "bad-value");
+        assert_eq!(
+            change(|l| l.verify_memory_max_bytes = Some(100 << 20)),
+            "bad-value"
+        );
+        assert_eq!(
+            change(|l| l.second_opinion_max_bytes = Some(u64::MAX)),
+            "bad-value"
+        );
         for peer in ["x.example", "nonsense http://x.example", ""] {
             let mut layer = file();
             layer.peers = Some(vec![peer.to_owned()]);

@@ -19,6 +19,9 @@ use tokio::task::spawn_blocking;
 /// Proofs from this length on (about 4,000 nodes) are verified on all cores: shorter ones gain less than threads cost.
 const SPLIT_FROM: usize = 256 << 10;
 
+/// Room for what does not depend on the proof: the batches of hashes of each part.
+const OWN_MEMORY: u64 = 4 << 20;
+
 /// The claim that an audit proof is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
@@ -28,6 +31,19 @@ pub struct Transition {
     pub previous: RootHash,
     /// akd root after.
     pub root: RootHash,
+}
+
+/// Bytes of memory that verifying a proof of `length` bytes takes at most, the proof included. Measured: 2.5 to 2.8
+/// times the proof for ours, and 8 to 12 times for akd's.
+#[must_use]
+pub fn memory(length: u64, second_opinion_max: u64) -> u64 {
+    let ours = length.saturating_mul(4).saturating_add(OWN_MEMORY);
+    let akd = if length <= second_opinion_max {
+        length.saturating_mul(12)
+    } else {
+        0
+    };
+    ours.saturating_add(akd)
 }
 
 /// Why a step is not accepted.

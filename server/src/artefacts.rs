@@ -173,6 +173,64 @@ fn unreadable(error: StoreError) -> io::Error {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use keyglass_protocol::log::tile_width;
+    use keyglass_protocol::quantity::{AuditHash, Millis};
+    use keyglass_schema::{DatabaseUrl, StoreKeys};
+
+    /// A log of any leaves: what stands in them does not matter here.
+    fn log(dir: &Path) -> Store {
+        let url = DatabaseUrl::sqlite(&dir.join("db"));
+        Store::open(&url, StoreKeys::from_secret(&[1; 32])).unwrap()
+    }
+
+    fn grow(store: &Store, index: u64) {
+        let audited = index > 0;
+        store
+            .stage_leaf(&Leaf {
+                epoch: Epoch::new(index),
+                time: Millis::new(index + 1),
+                previous_root: RootHash::new([u8::from(audited); 32]),
+                root: RootHash::new([1; 32]),
+                config: ConfigHash::new([2; 32]),
+                inserted: u64::from(audited),
+                audit_hash: AuditHash::new([u8::from(audited); 32]),
+                audit_length: u64::from(audited),
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn every_tile_of_a_log_is_there_and_old_parts_of_full_ones_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, artefacts) = (log(dir.path()), Artefacts::open(&dir.path().join("a")).unwrap());
+        let other = Artefacts::open(&dir.path().join("b")).unwrap();
+        // By 26 leaves at a time: a publisher that was busy, and quicker here.
+        for from in (0..520).step_by(26) {
+            (from..from + 26).for_each(|index| grow(&store, index));
+            let (from, to) = (LogSize::new(from), LogSize::new(from + 26));
+            artefacts.put_log(&store, from, to).unwrap();
+        }
+        let size = LogSize::new(520);
+        other.put_log(&store, LogSize::ZERO, size).unwrap();
+        let kinds = [
+            (TileKind::Entries, 0, 3),
+            (TileKind::Hashes(0), 0, 3),
+            (TileKind::Hashes(1), 1, 1),
+        ];
+        for (kind, level, count) in kinds {
+            for index in 0..count {
+                let width = tile_width(level, index, size).unwrap();
+                let tile = TilePath::new(kind, index, width).unwrap();
+                let bytes = tiles::read(&store, &tile).unwrap();
+                for folder in [&artefacts, &other] {
+                    assert_eq!(std::fs::read(folder.tile_path(&tile)).unwrap(), bytes, "{tile}");
+                }
+            }
+        }
+        let partial = |index: u64| artefacts.0.join(format!("log/tile/0/{index:03}.p"));
+        assert!(!partial(0).exists(), "the next full tile is there");
+        assert!(partial(1).is_dir() && partial(2).is_dir());
+    }
 
     #[test]
     fn a_proof_lies_where_its_url_says() {

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod artefacts;
 mod backup;
 mod bad_input;
 mod common;

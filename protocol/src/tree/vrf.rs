@@ -223,4 +223,45 @@ mod tests {
         assert!(canonical_point(&neutral).is_some());
         assert_eq!(curve_point(&neutral), None);
     }
+
+    /// Only candidates near the prime are skipped: each byte counts.
+    #[test]
+    fn a_candidate_that_differs_in_one_byte_is_not_skipped() {
+        let near = |at: usize, other: u8| {
+            let bytes = core::array::from_fn(|i| match i {
+                _ if i == at => other,
+                31 => 0x7f,
+                _ => 0xff,
+            });
+            is_skipped_by_akd(&bytes)
+        };
+        assert!(near(0, 0xff) && near(31, 0xff));
+        assert!((1..31).all(|at| !near(at, 0xfe)));
+        assert!(!near(31, 0x7e) && !near(31, 0x00) && !near(0, 0xfe));
+    }
+
+    /// Against the definition: what decompresses and compresses to the same bytes again.
+    #[test]
+    fn exactly_the_canonical_encodings_are_points() {
+        let (mut points, mut refused) = (0, 0);
+        let borders = [0x00, 0x01, 0x7e, 0x7f, 0x80, 0x81, 0xfe, 0xff];
+        let all_lows = (0..=u8::MAX).flat_map(|low| borders.map(|high| (low, high)));
+        let all_highs = (0..=u8::MAX).flat_map(|high| [0x01, 0xec, 0xed].map(|low| (low, high)));
+        for (low, high) in all_lows.chain(all_highs) {
+            for (all, one) in [(0x00, 0x00), (0x00, 0x40), (0xff, 0xff), (0xff, 0xfe)] {
+                let bytes = core::array::from_fn(|i| match i {
+                    0 => low,
+                    15 => one,
+                    31 => high,
+                    _ => all,
+                });
+                let point = CompressedEdwardsY(bytes).decompress();
+                let again = point.filter(|p| p.compress().0 == bytes);
+                assert_eq!(canonical_point(&bytes), again, "{}", hex::encode(bytes));
+                points += u32::from(again.is_some());
+                refused += u32::from(again.is_none() && point.is_some());
+            }
+        }
+        assert!(points > 1_000 && refused > 10, "{points} {refused}");
+    }
 }

@@ -406,6 +406,7 @@ fn terms_that_no_binding_can_have_are_not_signed() {
     let mut terms = golden_terms();
     terms.key = CallKey::MlsAuthenticator(vec![0; 65]);
     assert_eq!(terms.sign(&key(1)).unwrap_err().reason(), "too-long");
+    assert_eq!(terms.signed_bytes().unwrap_err().reason(), "too-long");
     terms.key = CallKey::X25519([0; 32]);
     assert_eq!(terms.sign(&key(1)).unwrap_err().reason(), "x25519-key-low-order");
 }

@@ -406,6 +406,24 @@ fn decoding_has_its_own_caps() {
     );
 }
 
+/// Neither are there bytes to sign of a body that no record can have.
+#[test]
+fn a_body_beyond_a_cap_has_no_bytes() {
+    let good = AccountRecord::decode(&alice().encode()).unwrap().body().clone();
+    assert!(good.signed_bytes().is_ok());
+    let mut body = good.clone();
+    body.devices[0].opaque = vec![5; 1025];
+    assert_eq!(body.signed_bytes().unwrap_err().reason(), "too-long");
+    assert_eq!(body.device_set_bytes().unwrap_err().reason(), "too-long");
+    let mut body = good.clone();
+    body.extension = vec![5; AccountBody::MAX_EXTENSION_BYTES + 1];
+    assert_eq!(body.signed_bytes().unwrap_err().reason(), "too-long");
+    let mut body = good;
+    body.devices = vec![body.devices[0].clone(); 256];
+    let found = body.signed_bytes();
+    assert_eq!(found, Err(RecordError::TooManyDevices { max: 64, found: 256 }));
+}
+
 /// What a chain says about the past.
 #[test]
 fn a_chain_knows_the_key_of_every_epoch() {

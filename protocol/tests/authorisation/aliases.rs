@@ -53,6 +53,8 @@ pub fn cases() -> Vec<Case> {
     let mut same_epoch = alias_case("the account is as old as the claim", &[one.clone()]);
     same_epoch["accounts"][0]["entries"][0]["epoch"] = json!(10);
     let foreign = at_version(3).with(|r| r.signers = vec![(1, MALLORY, Spoil::No)]);
+    let mut unasked = pinned("nobody asks the previous holder", &[one.clone(), one.reassign()]);
+    unasked["accounts"].as_array_mut().unwrap().remove(0);
     let at = at_version(1000);
     let at_released = at.release();
     vec![
@@ -124,6 +126,7 @@ pub fn cases() -> Vec<Case> {
             ),
             Ok("held"),
         ),
+        ("alias-ok-reassign-unasked", unasked, Ok("held")),
         (
             "alias-ok-reserved-versions",
             pinned(

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use std::collections::BTreeMap;
+
 use keyglass_protocol::config::{ConfigChain, ConfigDocument};
-use keyglass_protocol::epoch::{SeenHead, SignedEpoch, TimeBounds, Trust};
+use keyglass_protocol::epoch::{SeenHead, SignedEpoch, TimeBounds, Trust, VerifiedEpoch};
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::{Answer, ProtoMessage as _};
 use keyglass_protocol::quantity::{KeyVersion, LogSize, Millis};
-use keyglass_protocol::verify::{self, Found, Pinned, Refusal};
+use keyglass_protocol::record::{AccountRecord, AliasRecord};
+use keyglass_protocol::verify::{self, AuthorisedAccount, AuthorisedAlias, Found, Pinned, Refusal};
 use serde_json::Value;
 
 struct Case {
@@ -17,7 +20,8 @@ struct Case {
     trust: Trust,
     seen: SeenHead,
     now: Millis,
-    answer: Answer,
+    /// In the order in which they are asked for: the lookup, the alias's history, those of its holders.
+    answers: Vec<Answer>,
 }
 
 fn cases() -> Vec<Case> {
@@ -60,39 +64,96 @@ fn case(name: &str, bytes: &[u8]) -> Case {
             root,
         },
         now: Millis::new(v["now_ms"].as_u64().unwrap()),
-        answer: serde_json::from_value(v["answer"].clone()).unwrap(),
+        answers: serde_json::from_value(v["answers"].clone()).unwrap(),
     }
 }
 
 /// What a client does, as the crate page tells it.
 fn check(c: &Case) -> Result<Found, Refusal> {
-    let epoch = SignedEpoch::of_answer(&c.answer)?.verify(&c.trust, c.now)?;
-    epoch.extends(&c.seen, c.answer.consistency_proof.as_ref())?;
-    epoch.standing().check(false)?;
-    let found = verify::lookup(&epoch, &c.trust, &c.label, &c.answer)?;
-    if let Found::Account(account) = &found {
-        authorise(c, &epoch, account)?;
-    }
-    if let Found::Alias { account, .. } = &found {
-        authorise(c, &epoch, account)?;
+    let mut asking = Asking::of(c);
+    let (epoch, answer) = asking.next()?;
+    let found = verify::lookup(&epoch, &c.trust, &c.label, answer)?;
+    match &found {
+        Found::Absent => {}
+        Found::Account(shown) => authorise(c, &epoch, shown.record(), answer)?.matches(shown)?,
+        Found::Released(shown) => asking.alias(None)?.matches(shown)?,
+        Found::Alias { alias, account } => {
+            let held = authorise(c, &epoch, account.record(), answer)?;
+            held.matches(account)?;
+            asking.alias(Some(held))?.matches(alias)?;
+        }
     }
     Ok(found)
 }
 
+struct Asking<'c> {
+    case: &'c Case,
+    left: std::slice::Iter<'c, Answer>,
+    seen: SeenHead,
+}
+
+impl<'c> Asking<'c> {
+    fn of(case: &'c Case) -> Self {
+        Self {
+            case,
+            left: case.answers.iter(),
+            seen: case.seen,
+        }
+    }
+
+    /// The next answer, its head held against the one before.
+    fn next(&mut self) -> Result<(VerifiedEpoch, &'c Answer), Refusal> {
+        let answer = self
+            .left
+            .next()
+            .expect("the vector holds every answer that is needed");
+        let epoch = SignedEpoch::of_answer(answer)?.verify(&self.case.trust, self.case.now)?;
+        epoch.extends(&self.seen, answer.consistency_proof.as_ref())?;
+        epoch.standing().check(false)?;
+        self.seen = epoch.head();
+        Ok((epoch, answer))
+    }
+
+    /// Every version of the alias was signed by the accounts that it names.
+    fn alias(&mut self, held: Option<AuthorisedAccount>) -> Result<AuthorisedAlias, Refusal> {
+        let trust = &self.case.trust;
+        let (epoch, answer) = self.next()?;
+        let history = verify::history(&epoch, trust, &self.case.label, KeyVersion::FIRST, answer)?;
+        let mut accounts: BTreeMap<_, _> = held
+            .into_iter()
+            .map(|a| (a.newest().account.clone(), a))
+            .collect();
+        for value in history.versions().iter().filter_map(|v| v.value()) {
+            let record = AliasRecord::decode(value)?;
+            let Some(holder) = record.holder.as_ref().map(|h| &h.account) else {
+                continue;
+            };
+            if !accounts.contains_key(holder) {
+                let (epoch, answer) = self.next()?;
+                let label = Label::Account(holder.clone());
+                let account = verify::history(&epoch, trust, &label, KeyVersion::FIRST, answer)?;
+                let account = verify::authorise_account(trust, &account, Pinned::Nothing)?;
+                accounts.insert(holder.clone(), account);
+            }
+        }
+        verify::authorise_alias(trust, &history, Pinned::Nothing, &accounts)
+    }
+}
+
 fn authorise(
     c: &Case,
-    epoch: &keyglass_protocol::epoch::VerifiedEpoch,
-    account: &verify::InLog<keyglass_protocol::record::AccountRecord>,
-) -> Result<(), Refusal> {
-    let label = account.record().label();
-    let history = verify::history(epoch, &c.trust, &label, KeyVersion::FIRST, &c.answer)?;
-    verify::authorise_account(&c.trust, &history, Pinned::Nothing)?.matches(account)
+    epoch: &VerifiedEpoch,
+    shown: &AccountRecord,
+    answer: &Answer,
+) -> Result<AuthorisedAccount, Refusal> {
+    let history = verify::history(epoch, &c.trust, &shown.label(), KeyVersion::FIRST, answer)?;
+    verify::authorise_account(&c.trust, &history, Pinned::Nothing)
 }
 
 #[test]
 fn each_answer_is_judged_by_the_rule_it_breaks() {
     let cases = cases();
-    assert!(cases.len() > 60);
+    assert!(cases.len() > 130);
     for case in &cases {
         let reason = check(case).err().map(|r| r.reason().to_owned());
         assert_eq!(reason, case.reason, "{}", case.name);
@@ -102,13 +163,10 @@ fn each_answer_is_judged_by_the_rule_it_breaks() {
 #[test]
 fn an_answer_says_the_same_in_protobuf() {
     for case in cases() {
-        let bytes = case.answer.to_protobuf();
-        assert_eq!(
-            Answer::from_protobuf(&bytes).unwrap(),
-            case.answer,
-            "{}",
-            case.name
-        );
+        for answer in &case.answers {
+            let bytes = answer.to_protobuf();
+            assert_eq!(&Answer::from_protobuf(&bytes).unwrap(), answer, "{}", case.name);
+        }
     }
 }
 
@@ -152,17 +210,18 @@ fn without_an_auditor_nothing_is_audited() {
             policy,
             TimeBounds::default(),
         );
-        SignedEpoch::of_answer(&case.answer)
+        SignedEpoch::of_answer(&case.answers[0])
             .unwrap()
             .verify(&trust.unwrap(), case.now)
             .unwrap()
     };
     for epoch in [bare(None), bare(Some("quorum none\n"))] {
+        assert!(!epoch.standing().needs_auditor());
         assert!(!epoch.standing().audited());
         assert_eq!(epoch.standing().check(false).unwrap_err().reason(), "not-audited");
         assert_eq!(epoch.standing().check(true), Ok(()));
     }
-    let epoch = SignedEpoch::of_answer(&case.answer)
+    let epoch = SignedEpoch::of_answer(&case.answers[0])
         .unwrap()
         .verify(&case.trust, case.now)
         .unwrap();
@@ -197,7 +256,7 @@ fn pins_of_different_logs_do_not_go_together() {
 fn what_is_allowed_without_an_auditor_is_nothing_else() {
     let case = honest();
     let later = case.now.plus(3_601_000);
-    let stale = SignedEpoch::of_answer(&case.answer)
+    let stale = SignedEpoch::of_answer(&case.answers[0])
         .unwrap()
         .verify(&case.trust, later)
         .unwrap();
@@ -213,11 +272,12 @@ fn a_history_must_end_at_the_record_that_was_shown() {
         .into_iter()
         .find(|c| c.name == "honest_account_bob")
         .unwrap();
-    let epoch = SignedEpoch::of_answer(&bob.answer)
+    let epoch = SignedEpoch::of_answer(&bob.answers[0])
         .unwrap()
         .verify(&bob.trust, bob.now)
         .unwrap();
-    let history = verify::history(&epoch, &bob.trust, &bob.label, KeyVersion::FIRST, &bob.answer).unwrap();
+    let history =
+        verify::history(&epoch, &bob.trust, &bob.label, KeyVersion::FIRST, &bob.answers[0]).unwrap();
     let authorised = verify::authorise_account(&bob.trust, &history, Pinned::Nothing).unwrap();
     let Found::Account(shown) = check(&alice).unwrap() else {
         panic!("alice is an account")
@@ -226,6 +286,42 @@ fn a_history_must_end_at_the_record_that_was_shown() {
         authorised.matches(&shown).unwrap_err().reason(),
         "history-ends-elsewhere"
     );
+}
+
+fn named(name: &str) -> Case {
+    cases().into_iter().find(|c| c.name == name).unwrap()
+}
+
+#[test]
+fn a_history_of_an_alias_must_end_at_the_record_that_was_shown() {
+    let (alice, old) = (named("honest_handle_alice"), named("honest_handle_old"));
+    let mut asking = Asking::of(&old);
+    asking.next().unwrap();
+    let authorised = asking.alias(None).unwrap();
+    let Found::Alias { alias, .. } = check(&alice).unwrap() else {
+        panic!("the handle is held")
+    };
+    assert_eq!(
+        authorised.matches(&alias).unwrap_err().reason(),
+        "history-ends-elsewhere"
+    );
+}
+
+/// What came after the head of the account's history is not known, so the alias's cannot be judged by it.
+#[test]
+fn an_alias_is_not_judged_by_an_older_history_of_its_holder() {
+    let (handle, older) = (named("honest_handle_alice"), named("smaller_head_than_seen"));
+    let answer = &older.answers[0];
+    let epoch = SignedEpoch::of_answer(answer)
+        .unwrap()
+        .verify(&older.trust, older.now)
+        .unwrap();
+    let history = verify::history(&epoch, &older.trust, &older.label, KeyVersion::FIRST, answer).unwrap();
+    let account = verify::authorise_account(&older.trust, &history, Pinned::Nothing).unwrap();
+    let mut asking = Asking::of(&handle);
+    asking.next().unwrap();
+    let refused = asking.alias(Some(account)).unwrap_err();
+    assert_eq!(refused.reason(), "alias-account-unproven");
 }
 
 #[test]

@@ -54,3 +54,14 @@ fn an_unknown_schema_is_refused() {
     let refused = Evidence::parse(v["evidence"].to_string().as_bytes()).unwrap_err();
     assert_eq!(refused.reason(), "other-schema");
 }
+
+/// Nobody could read it again.
+#[test]
+fn a_file_that_is_too_large_is_not_written() {
+    use keyglass_protocol::message::{B64, MAX_ANSWER_BYTES};
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/evidence/fork.json");
+    let v: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let mut evidence = Evidence::parse(v["evidence"].to_string().as_bytes()).unwrap();
+    evidence.config = B64(vec![0; MAX_ANSWER_BYTES / 4 * 3 + 1]);
+    assert_eq!(evidence.to_bytes().unwrap_err().reason(), "too-large");
+}

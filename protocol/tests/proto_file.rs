@@ -18,7 +18,7 @@ fn pool() -> DescriptorPool {
 fn answer(name: &str) -> Answer {
     let path = format!("{}/testdata/answer/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let v: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    serde_json::from_value(v["answer"].clone()).unwrap()
+    serde_json::from_value(v["answers"][0].clone()).unwrap()
 }
 
 fn same<T: ProtoMessage + PartialEq + std::fmt::Debug>(pool: &DescriptorPool, name: &str, message: &T) {

@@ -158,6 +158,24 @@ pub fn all() -> Vec<Case> {
             "no-contradiction",
             leaves_apart,
         ),
+        (
+            "leaf_outside_the_log",
+            "refused",
+            "leaf-not-included",
+            leaf_outside_the_log,
+        ),
+        (
+            "append_with_another_length",
+            "refused",
+            "other-audit-proof",
+            another_length,
+        ),
+        (
+            "record_by_its_owner",
+            "refused",
+            "no-contradiction",
+            record_by_its_owner,
+        ),
         ("leaf_in_order", "refused", "no-contradiction", || {
             bad_leaf(|_| {})
         }),
@@ -403,6 +421,38 @@ fn altered_audit_proof() -> Evidence {
         items.audit_proof.0[40] ^= 1;
     }
     evidence
+}
+
+/// A leaf that states another length than that of its proof.
+fn another_length() -> Evidence {
+    let mut w = world();
+    let mut leaf = *w.leaf(w.epoch());
+    leaf.audit_length += 1;
+    w.replace_leaf(w.epoch(), leaf);
+    append_claim(&w)
+}
+
+/// A leaf that states another epoch than its index, and that the log does not have.
+fn leaf_outside_the_log() -> Evidence {
+    let mut evidence = bad_leaf_epoch();
+    if let Claim::BadLeaf(items) = &mut evidence.claim {
+        items.leaves[0].leaf.0[18] ^= 1;
+    }
+    evidence
+}
+
+/// A version that its owner signed.
+fn record_by_its_owner() -> Evidence {
+    let mut w = world();
+    let mut ann = Person::new("ann", 40);
+    ann.add_device(2, 41);
+    w.publish(&[ann.entry()]);
+    let claim = BadRecord {
+        label: ann.label().as_str().to_owned(),
+        history: Box::new(w.history(&ann.label(), 1)),
+        accounts: Vec::new(),
+    };
+    file(&w, Claim::BadRecord(claim))
 }
 
 /// Which part of an accusation about configurations is not true.

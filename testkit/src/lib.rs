@@ -17,6 +17,7 @@ pub mod http;
 pub mod keyring;
 pub mod keyring_run;
 pub mod kill;
+pub mod liar;
 pub mod lies;
 pub mod mixed;
 pub mod process;

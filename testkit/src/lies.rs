@@ -1,121 +1,153 @@
-//! A directory that lies with every key its operator holds.
+//! A directory that lies with every key its operator holds, and with those of cosigners that he controls.
 //!
 //! Each lie breaks one rule; everything else in the answer is true and freshly signed, so that only the check of
-//! that rule can catch it. The auditor's key is used too: a lie must be caught even if the auditor was fooled.
+//! that rule can catch it. The auditor's and the witness's keys are used too: a lie must be caught even if they were
+//! fooled. Lies that a directory tells its auditor are the auditor's to test.
 
-mod epoch;
+mod absence;
+mod alias;
+mod call;
+mod configuration;
+mod consistency;
+mod cosignature;
+mod encoding;
+mod history;
+mod log;
 mod lookup;
+mod receipt;
 mod record;
+mod scene;
 
-use keyglass_protocol::epoch::SeenHead;
-use keyglass_protocol::label::Label;
+use std::fmt;
+
 use keyglass_protocol::message::Answer;
-use keyglass_protocol::note::Note;
-use keyglass_protocol::record::AliasRecord;
 
-use crate::client::Client;
-use crate::world::{Person, World};
+pub use call::{CALL_LIES, CallLie, CallScene};
+pub use receipt::{Promise, RECEIPT_LIES, ReceiptLie, judge};
+pub use scene::Scene;
+
+/// What a lie is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// The proof of the newest version.
+    Lookup,
+    /// The proof that nobody has a label.
+    Absence,
+    /// The proof of all versions.
+    History,
+    /// Checkpoint and leaf.
+    Log,
+    /// Who vouches, and when.
+    Cosignature,
+    /// Against what was seen before.
+    Consistency,
+    /// The configuration document.
+    Configuration,
+    /// What may stand in an account's record.
+    Record,
+    /// What may stand in an alias's record.
+    Alias,
+    /// The bytes of an answer.
+    Encoding,
+    /// The promise to publish.
+    Receipt,
+    /// The key of a call.
+    Call,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lookup => "lookup",
+            Self::Absence => "absence",
+            Self::History => "history",
+            Self::Log => "log",
+            Self::Cosignature => "cosignatures",
+            Self::Consistency => "consistency",
+            Self::Configuration => "configuration",
+            Self::Record => "records",
+            Self::Alias => "aliases",
+            Self::Encoding => "encoding",
+            Self::Receipt => "receipts",
+            Self::Call => "calls",
+        })
+    }
+}
 
 /// One lie, by name.
+#[derive(Debug, Clone, Copy)]
 pub struct Lie {
-    /// What is false.
+    /// What it is about.
+    pub class: Class,
+    /// Its name.
     pub name: &'static str,
+    /// What is false.
+    pub falsehood: &'static str,
     /// The reason with which a verifier must refuse it.
     pub reason: &'static str,
+    /// What `keyglass` must exit with.
+    pub exit: u8,
     /// The label that is asked for.
     pub label: &'static str,
-    /// Tells it.
+    /// Prepares it; what comes back is the answer to the lookup.
     pub tell: fn(&mut Scene) -> Answer,
 }
 
-/// All lies.
+/// Name, what is false, reason, exit code, label, and how it is told.
+pub(crate) type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    u8,
+    &'static str,
+    fn(&mut Scene) -> Answer,
+);
+
+/// All lies about labels, in the order of their classes.
 pub fn all() -> Vec<Lie> {
-    [epoch::LIES, lookup::LIES, record::LIES]
-        .concat()
+    let classes: [(Class, &[Row]); 10] = [
+        (Class::Lookup, lookup::LIES),
+        (Class::Absence, absence::LIES),
+        (Class::History, history::LIES),
+        (Class::Log, log::LIES),
+        (Class::Cosignature, cosignature::LIES),
+        (Class::Consistency, consistency::LIES),
+        (Class::Configuration, configuration::LIES),
+        (Class::Record, record::LIES),
+        (Class::Alias, alias::LIES),
+        (Class::Encoding, encoding::LIES),
+    ];
+    let rows = classes
         .into_iter()
-        .map(|(name, reason, label, tell)| Lie {
-            name,
-            reason,
-            label,
-            tell,
-        })
-        .collect()
+        .flat_map(|(class, rows)| rows.iter().map(move |row| (class, row)));
+    rows.map(|(class, &(name, falsehood, reason, exit, label, tell))| Lie {
+        class,
+        name,
+        falsehood,
+        reason,
+        exit,
+        label,
+        tell,
+    })
+    .collect()
 }
 
-/// How the tables below write a [`Lie`].
-pub(crate) type Row = (&'static str, &'static str, &'static str, fn(&mut Scene) -> Answer);
-
-/// A directory with some history, and a client that has seen part of it.
-pub struct Scene {
-    /// The directory.
-    pub world: World,
-    /// `account:alice`: two versions, a device was added.
-    pub alice: Person,
-    /// `account:bob`: two versions, the identity key changed.
-    pub bob: Person,
-    /// `handle:alice`, held by alice.
-    pub handle: AliasRecord,
-    /// The head that the client has seen: size 3.
-    pub seen: SeenHead,
-}
-
-impl Scene {
-    /// Six epochs: two accounts, a handle, a new device, a new identity, a handle claimed and released.
-    pub fn new() -> Self {
-        let mut world = World::new(1);
-        let (mut alice, mut bob) = (Person::new("alice", 1), Person::new("bob", 2));
-        world.publish(&[alice.entry(), bob.entry()]);
-        let handle = alice.claim("handle:alice", None);
-        world.publish(&[(handle.label(), handle.bytes().to_vec())]);
-        let client = Client {
-            trust: world.trust(),
-            seen: None,
-            now: world.now,
-        };
-        let seen = client.verify_epoch(&world.bare_answer(None)).unwrap().head();
-        alice.add_device(2, 21);
-        world.publish(&[alice.entry()]);
-        let old = bob.claim("handle:old", None);
-        world.publish(&[(old.label(), old.bytes().to_vec())]);
-        let released = bob.release(&old);
-        world.publish(&[(released.label(), released.bytes().to_vec())]);
-        bob.rotate(22);
-        world.publish(&[bob.entry()]);
-        Self {
-            world,
-            alice,
-            bob,
-            handle,
-            seen,
-        }
+/// Class, name, what is false, reason and exit code of every lie there is, as a table for people.
+pub fn table() -> String {
+    let mut text = String::from("| class | lie | what is false | reason | exit |\n|---|---|---|---|---|\n");
+    let mut row = |class: Class, name: &str, falsehood: &str, reason: &str, exit: u8| {
+        text.push_str(&format!(
+            "| {class} | {name} | {falsehood} | `{reason}` | {exit} |\n"
+        ));
+    };
+    for lie in all() {
+        row(lie.class, lie.name, lie.falsehood, lie.reason, lie.exit);
     }
-
-    /// The client of this scene.
-    pub fn client(&self) -> Client {
-        Client {
-            trust: self.world.trust(),
-            seen: Some(self.seen),
-            now: self.world.now,
-        }
+    for lie in RECEIPT_LIES {
+        row(Class::Receipt, lie.name, lie.falsehood, lie.reason, lie.exit);
     }
-
-    /// What an honest directory answers to this client.
-    pub fn honest(&self, label: &str) -> Answer {
-        self.world
-            .lookup(&Label::parse(label).unwrap(), Some(1), Some(self.seen.size.get()))
+    for lie in CALL_LIES {
+        row(Class::Call, lie.name, lie.falsehood, lie.reason, lie.exit);
     }
-
-    /// Replaces the checkpoint of an answer.
-    pub(crate) fn with_checkpoint(answer: Answer, note: &Note) -> Answer {
-        Answer {
-            checkpoint: String::from_utf8(note.to_bytes()).unwrap(),
-            ..answer
-        }
-    }
-}
-
-impl Default for Scene {
-    fn default() -> Self {
-        Self::new()
-    }
+    text
 }

@@ -139,6 +139,22 @@ pub fn command(program: &Path) -> Command {
     command
 }
 
+/// One of the programs of the workspace, built. Cargo does not build those of other packages for a test.
+pub fn built(package: &str) -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    build
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--locked", "--quiet", "-p", package])
+        .args((!cfg!(debug_assertions)).then_some("--release"));
+    assert!(build.status().unwrap().success(), "{package} does not build");
+    // <target>/<profile>/deps/<this test>
+    let own = std::env::current_exe().unwrap();
+    own.ancestors()
+        .nth(2)
+        .map(|profile| profile.join(package))
+        .unwrap()
+}
+
 /// Asks `probe` again and again until it answers something, at most for `limit`.
 ///
 /// # Panics

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::lies::{self, Scene};
+use crate::lies::{self, Class, Scene};
 use crate::world::World;
 
 /// One file: where it belongs below `protocol/testdata`, and its text.
@@ -29,20 +29,19 @@ pub fn all() -> Vec<Vector> {
     let mut vectors: Vec<Vector> = honest
         .iter()
         .map(|label| {
-            let scene = Scene::new();
             let name = format!("honest_{}", label.replace(':', "_"));
-            vector(
-                "answer",
-                &name,
-                &answer_file(&scene, label, None, &scene.honest(label)),
-            )
+            vector("answer", &name, &answer_file(&Scene::new(), label, None))
         })
         .collect();
-    for lie in lies::all() {
+    for lie in lies::all().iter().filter(|l| is_about_an_answer(l.class)) {
         let mut scene = Scene::new();
-        let answer = (lie.tell)(&mut scene);
-        let file = answer_file(&scene, lie.label, Some(lie.reason), &answer);
-        vectors.push(vector("answer", &lie.name.replace('-', "_"), &file));
+        scene.told = Some((lie.tell)(&mut scene));
+        let name = lie.name.replace('-', "_").replace('\'', "");
+        vectors.push(vector(
+            "answer",
+            &name,
+            &answer_file(&scene, lie.label, Some(lie.reason)),
+        ));
     }
     for case in crate::evidence::all() {
         let log = World::new(2).keys.log_vkey().to_string();
@@ -59,7 +58,12 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/testdata")
 }
 
-fn answer_file(scene: &Scene, label: &str, reason: Option<&str>, answer: &impl serde::Serialize) -> Value {
+/// Whether the answers alone show the lie: not the configuration that goes with them, nor the bytes that they come in.
+fn is_about_an_answer(class: Class) -> bool {
+    !matches!(class, Class::Configuration | Class::Encoding)
+}
+
+fn answer_file(scene: &Scene, label: &str, reason: Option<&str>) -> Value {
     json!({
         "reason": reason,
         "label": label,
@@ -67,8 +71,8 @@ fn answer_file(scene: &Scene, label: &str, reason: Option<&str>, answer: &impl s
         "config": String::from_utf8(scene.world.config.bytes().to_vec()).unwrap(),
         "policy": scene.world.policy().to_string(),
         "seen": {"size": scene.seen.size.get(), "root": scene.seen.root.to_string()},
-        "now_ms": scene.world.now.get(),
-        "answer": answer,
+        "now_ms": scene.world.time().get(),
+        "answers": scene.answers(label),
     })
 }
 

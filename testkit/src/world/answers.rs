@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    async fn azks(
+    pub(super) async fn azks(
         &self,
     ) -> (
         akd::Azks,
@@ -224,7 +224,7 @@ fn needs_date(value: &[u8]) -> bool {
 }
 
 /// The value inside an akd lookup proof.
-pub(crate) fn tree_value(step: &LookupProof) -> Vec<u8> {
+pub fn tree_value(step: &LookupProof) -> Vec<u8> {
     akd::proto::specs::types::LookupProof::parse_from_bytes(&step.proof.0)
         .unwrap()
         .value()

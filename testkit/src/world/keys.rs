@@ -4,7 +4,7 @@ use akd::ecvrf::{VRFKeyStorage, VrfError};
 use ed25519_dalek::SigningKey;
 use keyglass_protocol::note::VerifierKey;
 
-use super::{AUDITOR, ORIGIN};
+use super::{AUDITOR, ORIGIN, WITNESS};
 
 /// The VRF key, as akd wants it.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct OperatorKeys {
     pub recovery: SigningKey,
     /// The independent auditor's; no operator holds it.
     pub auditor: SigningKey,
+    /// A plain witness's; no operator holds it.
+    pub witness: SigningKey,
     /// Places labels in the tree.
     pub vrf: FixedVrf,
 }
@@ -53,6 +55,7 @@ impl OperatorKeys {
             import: key(seed, 4),
             recovery: key(seed, 5),
             auditor: key(seed, 6),
+            witness: key(seed, 8),
             vrf: FixedVrf(vrf),
         }
     }
@@ -104,5 +107,10 @@ impl OperatorKeys {
     /// The auditor's vkey.
     pub fn auditor_vkey(&self) -> VerifierKey {
         VerifierKey::new_cosignature(AUDITOR, self.auditor.verifying_key().as_bytes()).unwrap()
+    }
+
+    /// The witness's vkey.
+    pub fn witness_vkey(&self) -> VerifierKey {
+        VerifierKey::new_cosignature(WITNESS, self.witness.verifying_key().as_bytes()).unwrap()
     }
 }

@@ -4,6 +4,7 @@
 //! Everything is derived from a seed, so the same world is the same bytes.
 
 mod answers;
+mod crooked;
 mod keys;
 mod person;
 
@@ -22,13 +23,17 @@ use keyglass_protocol::record::Limits;
 use protobuf::Message as _;
 use sha2::{Digest as _, Sha256};
 
+pub use answers::tree_value;
+pub use crooked::{Planted, Shown};
 pub use keys::{FixedVrf, OperatorKeys};
-pub use person::{Person, device};
+pub use person::{From, Person, device, device_key};
 
 /// Name of every world's log.
 pub const ORIGIN: &str = "keyglass.test/world";
 /// Name of every world's auditor.
 pub const AUDITOR: &str = "auditor.test/a";
+/// Name of every world's witness, which checks consistency only.
+pub const WITNESS: &str = "witness.test/w";
 /// Time of the first leaf: 2026-01-01T00:00:00Z in milliseconds.
 pub const FIRST_TIME: Millis = Millis::new(1_767_225_600_000);
 
@@ -43,8 +48,12 @@ pub struct World {
     pub config: ConfigDocument,
     /// Hash that new leaves name instead of the document's.
     pub named: Option<ConfigHash>,
-    /// Time of the next leaf, and of the signatures on the newest checkpoint.
+    /// Time of the next leaf, less a second.
     pub now: Millis,
+    /// Time of the signatures on a checkpoint, if it is not `now`.
+    pub signed_at: Option<Millis>,
+    /// Whether a witness cosigns too, and must.
+    pub witnessed: bool,
     tree: Tree,
     storage: StorageManager<AsyncInMemoryDatabase>,
     leaves: Vec<Leaf>,
@@ -52,8 +61,13 @@ pub struct World {
 }
 
 impl World {
-    /// An empty directory at epoch 0.
+    /// An empty directory at epoch 0, long ago.
     pub fn new(seed: u8) -> Self {
+        Self::at(seed, FIRST_TIME)
+    }
+
+    /// An empty directory at epoch 0 whose first leaf has this time.
+    pub fn at(seed: u8, first: Millis) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let keys = OperatorKeys::from_seed(seed);
         let vrf = runtime.block_on(keys.vrf.get_vrf_public_key()).unwrap();
@@ -70,7 +84,9 @@ impl World {
             keys,
             config,
             named: None,
-            now: FIRST_TIME,
+            now: first,
+            signed_at: None,
+            witnessed: false,
             tree,
             storage,
             leaves: Vec::new(),
@@ -83,12 +99,18 @@ impl World {
 
     /// Publishes records as one epoch, one second after the last.
     pub fn publish(&mut self, batch: &[(Label, Vec<u8>)]) -> Epoch {
-        let before = self.root();
         let updates = batch
             .iter()
             .map(|(l, v)| (AkdLabel(l.as_bytes().to_vec()), AkdValue(v.clone())))
             .collect();
-        let EpochHash(epoch, root) = self.runtime.block_on(self.tree.publish(updates)).unwrap();
+        self.runtime.block_on(self.tree.publish(updates)).unwrap();
+        self.took_place()
+    }
+
+    /// Logs the epoch that the tree has just got.
+    fn took_place(&mut self) -> Epoch {
+        let before = self.root();
+        let EpochHash(epoch, root) = self.runtime.block_on(self.tree.get_epoch_hash()).unwrap();
         let proof = self.runtime.block_on(self.tree.audit(epoch - 1, epoch)).unwrap();
         let step = akd::proto::specs::types::SingleAppendOnlyProof::from(&proof.proofs[0]);
         let inserted = step.inserted.len() as u64;
@@ -160,7 +182,12 @@ impl World {
         self.audits[epoch.get() as usize] = audit;
     }
 
-    /// The checkpoint of a size with the log's signature, the heartbeat and the auditor's cosignature at `now`.
+    /// The time at which checkpoints are signed and clients ask.
+    pub fn time(&self) -> Millis {
+        self.signed_at.unwrap_or(self.now)
+    }
+
+    /// The checkpoint of a size with the log's signature, the heartbeat and the cosignatures.
     pub fn checkpoint(&self, size: LogSize) -> Note {
         self.sign_checkpoint(size, log::root(self, size).unwrap())
     }
@@ -173,16 +200,19 @@ impl World {
             root,
         }
         .to_text();
-        let time = self.now.seconds();
-        let lines = vec![
+        let time = self.time().seconds();
+        let mut lines = vec![
             sign_note(ORIGIN, &self.keys.log, &text),
             cosign(&self.keys.heartbeat_name(), &self.keys.heartbeat, &text, time),
             cosign(AUDITOR, &self.keys.auditor, &text, time),
         ];
+        if self.witnessed {
+            lines.push(cosign(WITNESS, &self.keys.witness, &text, time));
+        }
         Note::new(&text, lines).unwrap()
     }
 
-    /// The pins of a client of this directory: its key, its configuration, a quorum of its one auditor.
+    /// The pins of a client of this directory: its key, its configuration, a quorum of its cosigners.
     pub fn trust(&self) -> Trust {
         let chain = ConfigChain::start(self.config.clone()).unwrap();
         Trust::new(
@@ -194,13 +224,18 @@ impl World {
         .unwrap()
     }
 
-    /// The policy: the log, and a group `auditors` with one auditor.
+    /// The policy: the log, a group `auditors` with one auditor, and the witness if there is one; all must cosign.
     pub fn policy(&self) -> Policy {
-        let text = format!(
-            "log {}\nwitness a {}\ngroup auditors any a\nquorum auditors\n",
-            self.keys.log_vkey(),
-            self.keys.auditor_vkey()
-        );
+        let (log, auditor) = (self.keys.log_vkey(), self.keys.auditor_vkey());
+        let mut text = format!("log {log}\nwitness a {auditor}\n");
+        if self.witnessed {
+            let witness = self.keys.witness_vkey();
+            text.push_str(&format!(
+                "witness w {witness}\ngroup auditors any a\ngroup both all auditors w\nquorum both\n"
+            ));
+        } else {
+            text.push_str("group auditors any a\nquorum auditors\n");
+        }
         text.parse().unwrap()
     }
 }

@@ -43,6 +43,28 @@ impl Person {
         Self { id, identity, newest }
     }
 
+    /// A new account with this identity key; the platform vouches for it if it has an import key.
+    pub fn with_key(
+        id: &str,
+        identity: SigningKey,
+        recovery_delay: u32,
+        import: Option<&SigningKey>,
+    ) -> Self {
+        let mut person = Self::new(id, 1);
+        let mut body = person.newest.body().clone();
+        body.identity = IdentityKey::from(&identity);
+        body.recovery_delay = recovery_delay;
+        person.newest = match import {
+            None => body.sign(&[(Role::Identity, &identity)]).unwrap(),
+            Some(key) => {
+                body.kind = AccountKind::Imported;
+                body.sign(&[(Role::Import, key)]).unwrap()
+            }
+        };
+        person.identity = identity;
+        person
+    }
+
     /// Her label.
     pub fn label(&self) -> Label {
         Label::Account(self.id.clone())
@@ -74,13 +96,43 @@ impl Person {
 
     /// Changes the identity key and signs with both.
     pub fn rotate(&mut self, seed: u8) -> AccountRecord {
-        let new = key(seed, 11);
+        self.rotate_to(key(seed, 11))
+    }
+
+    /// Changes the identity key to this one and signs with both.
+    pub fn rotate_to(&mut self, new: SigningKey) -> AccountRecord {
         let mut body = self.next_body(AccountKind::Owner);
         body.identity = IdentityKey::from(&new);
         let keys = [(Role::Identity, &new), (Role::PreviousIdentity, &self.identity)];
         self.newest = body.sign(&keys).unwrap();
         self.identity = new;
         self.newest.clone()
+    }
+
+    /// The platform announces a recovery to this key, or a closing.
+    pub fn notice(&mut self, next: Option<&SigningKey>, recovery: &SigningKey) {
+        let mut body = self.next_body(AccountKind::Notice);
+        body.announced = next.map_or(KeyAnnouncement::NONE, |k| IdentityKey::from(k).announcement());
+        self.newest = body.sign(&[(Role::Recovery, recovery)]).unwrap();
+    }
+
+    /// The platform gives the account to this key.
+    pub fn recover(&mut self, next: SigningKey, recovery: &SigningKey) {
+        let mut body = self.next_body(AccountKind::Recovery);
+        body.identity = IdentityKey::from(&next);
+        body.devices = vec![device(1, 1)];
+        self.newest = body
+            .sign(&[(Role::Identity, &next), (Role::Recovery, recovery)])
+            .unwrap();
+        self.identity = next;
+    }
+
+    /// Closes the account: the owner by herself, or the platform with its key.
+    pub fn close(&mut self, recovery: Option<&SigningKey>) {
+        let mut body = self.next_body(AccountKind::Closed);
+        body.devices.clear();
+        let signature = recovery.map_or((Role::Identity, &self.identity), |key| (Role::Recovery, key));
+        self.newest = body.sign(&[signature]).unwrap();
     }
 
     /// Claims an alias, new or released.
@@ -91,11 +143,7 @@ impl Person {
             alias: Label::parse(alias).unwrap(),
             version: released.map_or(KeyVersion::FIRST, |r| r.body().version.next().unwrap()),
             previous: released.map_or(RecordHash::ZERO, AliasRecord::hash),
-            holder: Some(Holder {
-                account: self.id.clone(),
-                version: self.newest.body().version,
-                key: IdentityKey::from(&self.identity),
-            }),
+            holder: Some(self.as_holder()),
             previous_holder: None,
         };
         body.sign(&[(Role::Identity, &self.identity)]).unwrap()
@@ -116,6 +164,58 @@ impl Person {
         };
         body.sign(&[(Role::PreviousIdentity, &self.identity)]).unwrap()
     }
+
+    /// Takes over an alias: from its holder, who signs too, or from the platform with its key.
+    pub fn take(&self, held: &AliasRecord, from: From<'_>) -> AliasRecord {
+        let mut body = AliasBody {
+            kind: AliasKind::Transfer,
+            version: held.body().version.next().unwrap(),
+            previous: held.hash(),
+            holder: Some(self.as_holder()),
+            previous_holder: None,
+            ..held.body().clone()
+        };
+        match from {
+            From::Holder(before) => {
+                body.previous_holder = Some(PreviousHolder {
+                    version: before.newest.body().version,
+                    key: IdentityKey::from(&before.identity),
+                });
+                let keys = [
+                    (Role::Identity, &self.identity),
+                    (Role::PreviousIdentity, &before.identity),
+                ];
+                body.sign(&keys).unwrap()
+            }
+            From::Platform(recovery) => {
+                body.kind = AliasKind::Reassign;
+                body.sign(&[(Role::Identity, &self.identity), (Role::Recovery, recovery)])
+                    .unwrap()
+            }
+        }
+    }
+
+    fn as_holder(&self) -> Holder {
+        Holder {
+            account: self.id.clone(),
+            version: self.newest.body().version,
+            key: IdentityKey::from(&self.identity),
+        }
+    }
+}
+
+/// Who gives an alias away.
+#[derive(Clone, Copy)]
+pub enum From<'a> {
+    /// Its holder.
+    Holder(&'a Person),
+    /// The platform, with its recovery key.
+    Platform(&'a SigningKey),
+}
+
+/// The signing key of the device that [`device`] makes of a seed.
+pub fn device_key(seed: u8) -> SigningKey {
+    key(seed, 13)
 }
 
 /// A device with keys from a seed.

@@ -12,6 +12,7 @@ pub mod audited;
 pub mod bench;
 pub mod client;
 pub mod evidence;
+pub mod honest;
 pub mod hostile;
 pub mod http;
 pub mod keyring;

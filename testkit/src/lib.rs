@@ -21,6 +21,7 @@ pub mod kill;
 pub mod liar;
 pub mod lies;
 pub mod mixed;
+pub mod mutants;
 pub mod process;
 pub mod thief;
 pub mod tokens;

@@ -1,0 +1,111 @@
+//! Takes every check of `protocol` away, one at a time, and demands that a test fails.
+//!
+//! The crate is copied and each check gets a switch, so that it is compiled once and not once per check. Which test
+//! reaches which switch is traced first; then each check is switched off and only the tests that reach it run.
+
+mod accepted;
+mod build;
+mod edit;
+mod find;
+mod run;
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+pub use find::Mutant;
+
+/// What became of the checks.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Checks that were taken away.
+    pub tried: usize,
+    /// A test failed or did not end.
+    pub killed: usize,
+    /// No test failed, and it is known why.
+    pub accepted: Vec<String>,
+    /// No test failed.
+    pub survived: Vec<String>,
+    /// Reasons for which no check survived any more.
+    pub unused: Vec<&'static str>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.accepted {
+            writeln!(f, "accepted  {line}")?;
+        }
+        for line in &self.survived {
+            writeln!(f, "SURVIVED  {line}")?;
+        }
+        for line in &self.unused {
+            writeln!(f, "UNUSED    {line}")?;
+        }
+        write!(
+            f,
+            "{} checks taken away: {} noticed by a test, {} accepted, {} survived, {} reasons unused",
+            self.tried,
+            self.killed,
+            self.accepted.len(),
+            self.survived.len(),
+            self.unused.len()
+        )
+    }
+}
+
+/// Takes away each check whose file contains `filter`, working below `folder`.
+///
+/// # Errors
+/// The crate does not build, its tests fail as they are, a check survives without a reason, or a reason is unused.
+pub fn run(folder: &Path, filter: &str, say: &mut dyn FnMut(&str)) -> Result<Report> {
+    let (mutants, tests) = build::build(folder)?;
+    say(&format!(
+        "{} checks, {} test programs",
+        mutants.len(),
+        tests.len()
+    ));
+    let traced = run::trace(folder, &tests)?;
+    say(&format!(
+        "{} tests reach {} checks",
+        traced.tests(),
+        traced.reached()
+    ));
+    let mut report = Report::default();
+    let mut used = vec![false; accepted::ACCEPTED.len()];
+    for (number, mutant) in mutants
+        .iter()
+        .enumerate()
+        .filter(|(_, m)| m.file.contains(filter))
+    {
+        report.tried += 1;
+        if traced.notices(number) {
+            report.killed += 1;
+            continue;
+        }
+        let line = format!(
+            "{}:{} {}: {}: {}",
+            mutant.file, mutant.line, mutant.function, mutant.how, mutant.text
+        );
+        match accepted::reason(mutant) {
+            Some(index) => {
+                used[index] = true;
+                report
+                    .accepted
+                    .push(format!("{line} ({})", accepted::ACCEPTED[index].why));
+            }
+            None => {
+                say(&format!("SURVIVED {line}"));
+                report.survived.push(line);
+            }
+        }
+    }
+    report.unused = accepted::ACCEPTED
+        .iter()
+        .zip(used)
+        .filter(|(a, used)| !used && a.file.contains(filter))
+        .map(|(a, _)| a.why)
+        .collect();
+    ensure!(report.survived.is_empty() && report.unused.is_empty(), "{report}");
+    Ok(report)
+}

@@ -460,6 +460,66 @@ fn a_document_has_at_most_64_kib() {
     );
 }
 
+/// The golden values in a log that goes on.
+fn unended() -> ConfigValues {
+    ConfigValues {
+        successor: None,
+        ..golden()
+    }
+}
+
+/// The document that names a successor is the last one, and the leaf that names it first is the last one.
+#[test]
+fn nothing_follows_a_successor() {
+    let one = document(&unended());
+    let last = next(&one, |v| v.successor = golden().successor);
+    for change in [
+        (|_| {}) as fn(&mut ConfigValues),
+        |v| v.successor = None,
+        |v| v.merge_delay_seconds = 60,
+    ] {
+        assert_eq!(
+            last.check_successor(&next(&last, change)),
+            Err(ConfigError::AfterSuccessor)
+        );
+    }
+    let mut first = unended();
+    first.previous_config_sha256 = None;
+    let first = document(&first);
+    let mut chain = ConfigChain::start(first.clone()).unwrap();
+    assert_eq!(chain.check_not_ended(Epoch::new(1 << 40)), Ok(()));
+    let last = next(&first, |v| v.successor = golden().successor);
+    chain.push(last.clone(), Epoch::new(7)).unwrap();
+    assert_eq!(chain.check_not_ended(Epoch::new(7)), Ok(()));
+    let ended = ConfigError::AfterTheEnd {
+        last: Epoch::new(7),
+        found: Epoch::new(8),
+    };
+    assert_eq!(chain.check_not_ended(Epoch::new(8)), Err(ended));
+    assert_eq!(chain.document(&last.hash()), Some(&last));
+    assert_eq!(chain.document(&first.hash()), Some(&first));
+    assert_eq!(chain.document(&one.hash()), None);
+}
+
+/// The statement that an operator carries from the old log to the new one is the object of the document.
+#[test]
+fn a_predecessor_is_read_by_itself() {
+    let predecessor = golden().predecessor.unwrap();
+    let text = predecessor.to_json().unwrap();
+    assert_eq!(Predecessor::from_json(text.as_bytes()), Ok(predecessor));
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value, golden_json()["predecessor"]);
+    let flawed = |field: &str, to: Value| {
+        let mut value = value.clone();
+        value[field] = to;
+        Predecessor::from_json(value.to_string().as_bytes()).map_err(|e| e.reason())
+    };
+    assert_eq!(flawed("size", json!(0)), Err("config-predecessor-empty"));
+    assert_eq!(flawed("more", json!(1)), Err("config-unknown-field"));
+    assert_eq!(flawed("origin", json!("other.example")), Err("config-log-key-name"));
+    assert!(Predecessor::from_json(&[b' '; 65_537]).is_err());
+}
+
 fn document(values: &ConfigValues) -> ConfigDocument {
     ConfigDocument::create(values).unwrap()
 }
@@ -473,7 +533,7 @@ fn next(previous: &ConfigDocument, change: impl FnOnce(&mut ConfigValues)) -> Co
 
 #[test]
 fn what_may_change_is_reported() {
-    let one = document(&golden());
+    let one = document(&unended());
     let changes = |change: fn(&mut ConfigValues)| one.check_successor(&next(&one, change)).unwrap();
     assert_eq!(changes(|_| {}), []);
     let heartbeat =
@@ -505,7 +565,10 @@ fn what_may_change_is_reported() {
         [ConfigChange::MergeDelay]
     );
     assert_eq!(changes(|v| v.limits = Limits::default()), [ConfigChange::Limits]);
-    assert_eq!(changes(|v| v.successor = None), [ConfigChange::Successor]);
+    assert_eq!(
+        changes(|v| v.successor = golden().successor),
+        [ConfigChange::Successor]
+    );
     let alarms = |c: ConfigChange| c.is_key_change();
     assert!(
         [
@@ -538,7 +601,7 @@ fn what_may_change_is_reported() {
 
 #[test]
 fn what_never_changes_is_refused() {
-    let one = document(&golden());
+    let one = document(&unended());
     let reason =
         |change: fn(&mut ConfigValues)| one.check_successor(&next(&one, change)).unwrap_err().reason();
     assert_eq!(

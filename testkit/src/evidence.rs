@@ -152,6 +152,7 @@ pub fn all() -> Vec<Case> {
         ("leaf_config_unchanged", "refused", "no-contradiction", || {
             config_leaves(ConfigFlaw::Unchanged)
         }),
+        ("bad_leaf_after_the_last", "proven", "log-ended", leaf_after_the_last),
         (
             "leaves_not_neighbours",
             "refused",
@@ -497,6 +498,40 @@ fn config_leaves(flaw: ConfigFlaw) -> Evidence {
             checkpoint,
             leaves,
             configs,
+        }),
+    )
+}
+
+/// Two leaves name the document that ends the log.
+fn leaf_after_the_last() -> Evidence {
+    let mut w = world();
+    let mut values = w.config.values().clone();
+    values.previous_config_sha256 = Some(w.config.hash());
+    values.successor = Some(keyglass_protocol::config::Successor {
+        origin: Origin::new("keyglass.test/continued").unwrap(),
+        log_vkey: keyglass_protocol::note::VerifierKey::new_ed25519(
+            "keyglass.test/continued",
+            w.keys.receipt.verifying_key().as_bytes(),
+        )
+        .unwrap(),
+    });
+    let last = ConfigDocument::create(&values).unwrap();
+    let at = w.epoch();
+    let before = Epoch::new(at.get() - 1);
+    for epoch in [before, at] {
+        let mut leaf = *w.leaf(epoch);
+        leaf.config = last.hash();
+        w.replace_leaf(epoch, leaf);
+    }
+    let document = B64(last.bytes().to_vec());
+    let leaves = vec![w.epoch_proof(before, w.size()), w.epoch_proof(at, w.size())];
+    let checkpoint = text(&w.checkpoint(w.size()));
+    file(
+        &w,
+        Claim::BadLeaf(BadLeaf {
+            checkpoint,
+            leaves,
+            configs: vec![document.clone(), document],
         }),
     )
 }

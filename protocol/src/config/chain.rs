@@ -1,7 +1,7 @@
 //! How a configuration may change, and what is reported.
 
 use super::{ConfigDocument, ConfigError, ConfigValues};
-use crate::quantity::Epoch;
+use crate::quantity::{ConfigHash, Epoch};
 use crate::record::{Limits, Rules};
 
 /// What a new configuration document changes.
@@ -29,6 +29,19 @@ pub enum ConfigChange {
 }
 
 impl ConfigChange {
+    /// Every change.
+    pub const ALL: [Self; 9] = [
+        Self::HeartbeatKey,
+        Self::ReceiptKey,
+        Self::ImportKey,
+        Self::ImportReopened,
+        Self::ImportClosed,
+        Self::RecoveryKey,
+        Self::MergeDelay,
+        Self::Limits,
+        Self::Successor,
+    ];
+
     /// Whether somebody else may now sign, or sign again: this alarms.
     pub fn is_key_change(self) -> bool {
         match self {
@@ -64,6 +77,9 @@ pub(super) fn check_successor(
 ) -> Result<Vec<ConfigChange>, ConfigError> {
     if next.values.previous_config_sha256 != Some(previous.hash()) {
         return Err(ConfigError::PreviousHash);
+    }
+    if previous.values.successor.is_some() {
+        return Err(ConfigError::AfterSuccessor);
     }
     check_constants(&previous.values, &next.values)?;
     check_limits(&previous.values.limits, &next.values.limits)?;
@@ -174,6 +190,30 @@ impl ConfigChain {
     /// The documents with their first epochs, ascending.
     pub fn documents(&self) -> &[(Epoch, ConfigDocument)] {
         &self.documents
+    }
+
+    /// The document with this hash, if it is one of them.
+    pub fn document(&self, hash: &ConfigHash) -> Option<&ConfigDocument> {
+        let found = self.documents.iter().rev().find(|(_, d)| d.hash() == *hash);
+        found.map(|(_, document)| document)
+    }
+
+    /// Demands that the log goes on to `epoch`: a document that names a successor stands in the last leaf only.
+    ///
+    /// For a chain whose epochs are those of the first leaves that name the documents, not of pins.
+    ///
+    /// # Errors
+    /// [`ConfigError::AfterTheEnd`].
+    pub fn check_not_ended(&self, epoch: Epoch) -> Result<(), ConfigError> {
+        match self.documents.last() {
+            Some((last, document)) if document.values.successor.is_some() && epoch > *last => {
+                Err(ConfigError::AfterTheEnd {
+                    last: *last,
+                    found: epoch,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The rules for records, with the platform's keys of each period.

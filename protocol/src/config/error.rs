@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::quantity::Epoch;
 use crate::record::KeyError;
 
 /// A configuration document that cannot be used, or cannot follow another.
@@ -80,6 +81,17 @@ pub enum ConfigError {
     /// The predecessor changed.
     #[error("the predecessor never changes within one log")]
     PredecessorChanged,
+    /// The document before named the log that continues this one: nothing follows it.
+    #[error("the log has ended: its configuration names a successor and never changes again")]
+    AfterSuccessor,
+    /// An epoch after the one whose leaf named the successor first.
+    #[error("epoch {found} comes after the last one: the log has ended with epoch {last}")]
+    AfterTheEnd {
+        /// The epoch whose leaf names the successor.
+        last: Epoch,
+        /// The epoch found.
+        found: Epoch,
+    },
     /// A limit became smaller, so that records in the log would break it.
     #[error("the limit {0} became smaller")]
     LimitLowered(&'static str),
@@ -114,6 +126,8 @@ impl ConfigError {
             Self::VrfKeyChanged => "config-vrf-key-changed",
             Self::LogKeyChanged => "config-log-key-changed",
             Self::PredecessorChanged => "config-predecessor-changed",
+            Self::AfterSuccessor => "config-after-successor",
+            Self::AfterTheEnd { .. } => "log-ended",
             Self::LimitLowered(_) => "config-limit-lowered",
             Self::EpochOrder => "config-epoch-order",
         }

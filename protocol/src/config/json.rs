@@ -66,6 +66,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<DocumentJson, ConfigError> {
     serde_json::from_slice(bytes).map_err(|e| classify(&e.to_string()))
 }
 
+pub(super) fn read_predecessor(bytes: &[u8]) -> Result<PredecessorJson, ConfigError> {
+    serde_json::from_slice(bytes).map_err(|e| classify(&e.to_string()))
+}
+
 /// serde has no typed error for these cases; the wording is pinned by tests.
 fn classify(message: &str) -> ConfigError {
     let field = message.split('`').nth(1).unwrap_or_default().to_owned();

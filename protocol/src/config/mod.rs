@@ -80,6 +80,30 @@ pub struct Predecessor {
     pub akd_root: RootHash,
 }
 
+impl Predecessor {
+    /// Reads the JSON object as it stands in a document, by itself, at most [`MAX_CONFIG_BYTES`].
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming what is wrong.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let (max, found) = (MAX_CONFIG_BYTES, bytes.len());
+        if found > max {
+            return Err(ConfigError::TooLong { max, found });
+        }
+        read::predecessor(json::read_predecessor(bytes)?)
+    }
+
+    /// The JSON object as it stands in a document, indented, with a final newline.
+    ///
+    /// # Errors
+    /// [`ConfigError::Malformed`] if it cannot be written, which no value does.
+    pub fn to_json(&self) -> Result<String, ConfigError> {
+        let json = serde_json::to_string_pretty(&write_predecessor(self));
+        json.map(|text| text + "\n")
+            .map_err(|e| ConfigError::Malformed(e.to_string()))
+    }
+}
+
 /// The log that continues this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Successor {
@@ -197,18 +221,22 @@ fn write(v: &ConfigValues) -> json::DocumentJson {
         merge_delay_seconds: v.merge_delay_seconds,
         limits: write_limits(&v.limits),
         previous_config_sha256: v.previous_config_sha256.map(|h| base64_encode(h.as_bytes())),
-        predecessor: v.predecessor.as_ref().map(|p| json::PredecessorJson {
-            origin: p.origin.to_string(),
-            log_vkey: p.log_vkey.to_string(),
-            vrf_public_key: base64_encode(&p.vrf_public_key),
-            size: p.size.get(),
-            log_root: base64_encode(p.log_root.as_bytes()),
-            akd_root: base64_encode(p.akd_root.as_bytes()),
-        }),
+        predecessor: v.predecessor.as_ref().map(write_predecessor),
         successor: v.successor.as_ref().map(|s| json::SuccessorJson {
             origin: s.origin.to_string(),
             log_vkey: s.log_vkey.to_string(),
         }),
+    }
+}
+
+fn write_predecessor(p: &Predecessor) -> json::PredecessorJson {
+    json::PredecessorJson {
+        origin: p.origin.to_string(),
+        log_vkey: p.log_vkey.to_string(),
+        vrf_public_key: base64_encode(&p.vrf_public_key),
+        size: p.size.get(),
+        log_root: base64_encode(p.log_root.as_bytes()),
+        akd_root: base64_encode(p.akd_root.as_bytes()),
     }
 }
 

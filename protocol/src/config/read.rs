@@ -126,7 +126,7 @@ fn limit<T: TryFrom<u64> + PartialOrd>(
     }
 }
 
-fn predecessor(json: PredecessorJson) -> Result<Predecessor, ConfigError> {
+pub(super) fn predecessor(json: PredecessorJson) -> Result<Predecessor, ConfigError> {
     if json.size == 0 {
         return Err(ConfigError::PredecessorEmpty);
     }

@@ -53,7 +53,11 @@ impl BadLeaf {
         super::bound(&old, &older_leaf)?;
         super::bound(&new, &newer_leaf)?;
         if old.hash() == new.hash() {
-            return Err(EvidenceError::NoContradiction);
+            // A document that names a successor stands in the last leaf and in no other.
+            return match old.successor {
+                Some(_) => proven("log-ended"),
+                None => Err(EvidenceError::NoContradiction),
+            };
         }
         match old.check_successor(&new) {
             Err(broken) => proven(broken.reason()),

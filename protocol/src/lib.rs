@@ -113,6 +113,7 @@ pub mod evidence;
 pub mod label;
 pub mod log;
 pub mod message;
+pub mod migration;
 pub mod note;
 pub mod problem;
 pub mod quantity;

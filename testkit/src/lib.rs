@@ -20,6 +20,7 @@ pub mod keyring_run;
 pub mod kill;
 pub mod liar;
 pub mod lies;
+pub mod migration;
 pub mod mixed;
 pub mod mutants;
 pub mod process;

@@ -1,4 +1,4 @@
-//! The golden vectors of `protocol/testdata` that need a whole directory to be made: answers and evidence.
+//! The golden vectors of `protocol/testdata` that need a whole directory to be made: answers, evidence, moves.
 //!
 //! They are committed; a test makes them again and compares. A change of any byte is a change of the protocol.
 
@@ -49,6 +49,9 @@ pub fn all() -> Vec<Vector> {
             "log_vkey": log, "finding": case.finding, "reason": case.reason, "evidence": case.evidence,
         });
         vectors.push(vector("evidence", case.name, &file));
+    }
+    for (name, file) in crate::migration::all() {
+        vectors.push(vector("migration", name, &file));
     }
     vectors
 }

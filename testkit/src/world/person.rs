@@ -135,6 +135,123 @@ impl Person {
         self.newest = body.sign(&[signature]).unwrap();
     }
 
+    /// Her record as the platform imports it into the log `origin`, continuing a record of an earlier log or none.
+    pub fn imported(&self, origin: &str, previous: RecordHash, import: &SigningKey) -> AccountRecord {
+        let body = AccountBody {
+            kind: AccountKind::Imported,
+            origin: Origin::new(origin).unwrap(),
+            version: KeyVersion::FIRST,
+            previous,
+            announced: KeyAnnouncement::NONE,
+            ..self.newest.body().clone()
+        };
+        body.sign(&[(Role::Import, import)]).unwrap()
+    }
+
+    /// Sets her recovery delay and signs the next version.
+    pub fn delay(&mut self, seconds: u32) -> AccountRecord {
+        let mut body = self.next_body(AccountKind::Owner);
+        body.recovery_delay = seconds;
+        self.newest = body.sign(&[(Role::Identity, &self.identity)]).unwrap();
+        self.newest.clone()
+    }
+
+    /// The platform's notice of a recovery to the key of `seed`; of a closing without one.
+    pub fn announce(&mut self, seed: Option<u8>, recovery: &SigningKey) -> AccountRecord {
+        let mut body = self.next_body(AccountKind::Notice);
+        if let Some(seed) = seed {
+            body.announced = IdentityKey::from(&key(seed, 11)).announcement();
+        }
+        self.newest = body.sign(&[(Role::Recovery, recovery)]).unwrap();
+        self.newest.clone()
+    }
+
+    /// Lets her in again with the key of `seed`, signed by it and by the platform.
+    pub fn let_in(&mut self, seed: u8, recovery: &SigningKey) -> AccountRecord {
+        let new = key(seed, 11);
+        let mut body = self.next_body(AccountKind::Recovery);
+        body.identity = IdentityKey::from(&new);
+        let keys = [(Role::Identity, &new), (Role::Recovery, recovery)];
+        self.newest = body.sign(&keys).unwrap();
+        self.identity = new;
+        self.newest.clone()
+    }
+
+    /// Closes the account, signed by her or, with its key, by the platform.
+    pub fn end(&mut self, recovery: Option<&SigningKey>) -> AccountRecord {
+        let mut body = self.next_body(AccountKind::Closed);
+        body.devices.clear();
+        let signer = match recovery {
+            Some(recovery) => (Role::Recovery, recovery),
+            None => (Role::Identity, &self.identity),
+        };
+        self.newest = body.sign(&[signer]).unwrap();
+        self.newest.clone()
+    }
+
+    /// The body of an alias's next version that gives it to her.
+    fn takes(&self, held: &AliasRecord, kind: AliasKind) -> AliasBody {
+        AliasBody {
+            kind,
+            version: held.body().version.next().unwrap(),
+            previous: held.hash(),
+            holder: Some(self.holder()),
+            previous_holder: None,
+            ..held.body().clone()
+        }
+    }
+
+    fn holder(&self) -> Holder {
+        Holder {
+            account: self.id.clone(),
+            version: self.newest.body().version,
+            key: IdentityKey::from(&self.identity),
+        }
+    }
+
+    /// Hands an alias that she holds to somebody else, signed by both.
+    pub fn transfer(&self, held: &AliasRecord, to: &Self) -> AliasRecord {
+        let body = AliasBody {
+            previous_holder: Some(PreviousHolder {
+                version: self.newest.body().version,
+                key: IdentityKey::from(&self.identity),
+            }),
+            ..to.takes(held, AliasKind::Transfer)
+        };
+        let keys = [
+            (Role::Identity, &to.identity),
+            (Role::PreviousIdentity, &self.identity),
+        ];
+        body.sign(&keys).unwrap()
+    }
+
+    /// Is given an alias by the platform, whoever holds it.
+    pub fn reassign(&self, held: &AliasRecord, recovery: &SigningKey) -> AliasRecord {
+        let body = self.takes(held, AliasKind::Reassign);
+        let keys = [(Role::Identity, &self.identity), (Role::Recovery, recovery)];
+        body.sign(&keys).unwrap()
+    }
+
+    /// An alias of hers as the platform imports it into the log `origin`.
+    pub fn imported_alias(
+        &self,
+        alias: &str,
+        origin: &str,
+        previous: RecordHash,
+        import: &SigningKey,
+    ) -> AliasRecord {
+        let body = AliasBody {
+            kind: AliasKind::Imported,
+            origin: Origin::new(origin).unwrap(),
+            alias: Label::parse(alias).unwrap(),
+            version: KeyVersion::FIRST,
+            previous,
+            holder: Some(self.holder()),
+            previous_holder: None,
+        };
+        body.sign(&[(Role::Import, import)]).unwrap()
+    }
+
     /// Claims an alias, new or released.
     pub fn claim(&self, alias: &str, released: Option<&AliasRecord>) -> AliasRecord {
         let body = AliasBody {

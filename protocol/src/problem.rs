@@ -74,6 +74,8 @@ problems! {
     StaleVersion = 409, "stale-version", "The record does not follow the newest version";
     /// Another update of this label (or one that it depends on) is pending.
     UpdatePending = 409, "update-pending", "Another update is pending";
+    /// The log has ended; another one continues it.
+    LogEnded = 409, "log-ended", "This log has ended; another one continues it";
     /// `since` lies beyond the newest version.
     SinceBeyondNewest = 409, "since-beyond-newest", "since lies beyond the newest version";
     /// `from` lies beyond the current log, or the size is otherwise not known here.

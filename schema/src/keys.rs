@@ -16,6 +16,7 @@ use crate::error::StoreError;
 
 const LABEL_CONTEXT: &str = "keyglass-schema 2026-01-01 label hash v1";
 const SEAL_CONTEXT: &str = "keyglass-schema 2026-01-01 sealing key v1";
+const PADDING_CONTEXT: &str = "keyglass-schema 2026-01-02 padding labels v1";
 const NONCE_CONTEXT: &str = "keyglass-schema 2026-01-01 synthetic nonce v1";
 
 /// Bytes of the nonce that are stored; the other 8 of XChaCha's 24 are zero.
@@ -40,6 +41,7 @@ pub(crate) enum Sealed {
     Receipts,
     /// Not a table: the journal, which lies in files beside the database.
     Journal,
+    Closings,
 }
 
 impl Sealed {
@@ -50,6 +52,7 @@ impl Sealed {
             Self::Updates => 3,
             Self::Receipts => 4,
             Self::Journal => 5,
+            Self::Closings => 6,
         }
     }
 
@@ -60,6 +63,7 @@ impl Sealed {
             Self::Updates => "updates",
             Self::Receipts => "receipts",
             Self::Journal => "journal",
+            Self::Closings => "closings",
         }
     }
 }
@@ -70,6 +74,7 @@ pub struct StoreKeys {
     label: [u8; 32],
     seal: [u8; 32],
     nonce: [u8; 32],
+    padding: [u8; 32],
 }
 
 impl StoreKeys {
@@ -79,7 +84,19 @@ impl StoreKeys {
             label: blake3::derive_key(LABEL_CONTEXT, secret),
             seal: blake3::derive_key(SEAL_CONTEXT, secret),
             nonce: blake3::derive_key(NONCE_CONTEXT, secret),
+            padding: blake3::derive_key(PADDING_CONTEXT, secret),
         }
+    }
+
+    /// The random-looking part of an epoch's padding label. 32 bytes.
+    pub(crate) fn padding(&self, epoch: u64, index: u64) -> [u8; 32] {
+        let place = [epoch.to_be_bytes(), index.to_be_bytes()].concat();
+        *blake3::keyed_hash(&self.padding, &place).as_bytes()
+    }
+
+    /// Keyed hash of what a handle looks like. No label begins as its input does.
+    pub(crate) fn skeleton_hash(&self, skeleton: &str) -> KeyedHash {
+        self.label_hash(&[b"skeleton:", skeleton.as_bytes()].concat())
     }
 
     /// Keyed hash under which a label is found.

@@ -29,7 +29,10 @@ pub use error::StoreError;
 pub use inspect::{Cursor, InspectedReceipt, InspectedState};
 pub use keys::StoreKeys;
 pub use log::Cosignature;
-pub use queue::{Conflict, Enqueued, Frozen, GivenReceipt, Holder, NewUpdate, ReceiptRow, ReceiptStatus};
+pub use queue::{
+    Closing, Conditions, Conflict, Enqueued, Erasure, Frozen, GivenReceipt, Holder, NewUpdate, ReceiptRow,
+    ReceiptStatus,
+};
 pub use store::{Store, Stored};
 pub use tree::{AppendProof, Tree, TreeStore, wire};
 pub use url::DatabaseUrl;

@@ -78,6 +78,11 @@ impl Store {
         self.trees.covers(epoch.get())
     }
 
+    /// A label that fills up `epoch`: `padding:` and 64 hex digits that only this store can foretell.
+    pub fn padding_label(&self, epoch: Epoch, index: u64) -> String {
+        keyglass_protocol::label::padding(&self.keys.padding(epoch.get(), index))
+    }
+
     /// Newest epoch of the tree; `None` before akd created it.
     ///
     /// # Errors

@@ -83,6 +83,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    handle_skeletons (skeleton_hash) { skeleton_hash -> Binary, label_hash -> Binary, }
+}
+
+diesel::table! {
+    relied_on (label_hash) { label_hash -> Binary, }
+}
+
+diesel::table! {
+    closings (label_hash) { label_hash -> Binary, due_from_ms -> BigInt, sealed -> Binary, }
+}
+
+diesel::table! {
     /// Temporary table on Postgres that a publish is copied into.
     staged_label_states (label_hash, epoch) {
         label_hash -> Binary,
@@ -92,4 +104,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(updates, receipts);
+diesel::allow_tables_to_appear_in_same_query!(updates, receipts, closings);

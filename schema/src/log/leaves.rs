@@ -5,6 +5,7 @@ use keyglass_protocol::epoch::Leaf;
 use keyglass_protocol::quantity::{Epoch, LogSize};
 
 use super::checkpoints::{is_covered, size_of};
+use super::configs::put as put_config;
 use super::subtrees::put_leaf_hash;
 use crate::connection::{Tx, on_both};
 use crate::error::StoreError;
@@ -21,18 +22,17 @@ impl Store {
     /// [`StoreError::LeafOutOfOrder`] unless its index is the number of leaves;
     /// [`StoreError::LeafNotSuccessor`] if it does not follow the last one.
     pub fn stage_leaf(&self, leaf: &Leaf) -> Result<(), StoreError> {
-        let epoch = stored_epoch(leaf.epoch)?;
+        self.database.write("stage_leaf", |tx| append(tx, leaf))
+    }
+
+    /// As [`Self::stage_leaf`], and stores the configuration document that the leaf names, if it is the first to name it.
+    ///
+    /// # Errors
+    /// As [`Self::stage_leaf`]; [`StoreError::ConfigDiffers`] if other bytes are stored under its hash.
+    pub fn stage_leaf_of(&self, leaf: &Leaf, document: &[u8]) -> Result<(), StoreError> {
         self.database.write("stage_leaf", |tx| {
-            require_index(leaf, log_size(tx)?.get())?;
-            check_successor(tx, leaf)?;
-            on_both!(tx, conn => diesel::insert_into(epochs::table)
-                .values((
-                    epochs::epoch.eq(epoch),
-                    epochs::previous.eq(epoch.checked_sub(1).filter(|previous| *previous >= 0)),
-                    epochs::leaf.eq(leaf.encode()),
-                ))
-                .execute(conn)?);
-            put_leaf_hash(tx, leaf)
+            put_config(tx, &leaf.config, document, leaf.epoch)?;
+            append(tx, leaf)
         })
     }
 
@@ -93,6 +93,20 @@ impl Store {
     pub fn log_size(&self) -> Result<LogSize, StoreError> {
         self.database.read_one("log_size", log_size)
     }
+}
+
+fn append(tx: &mut Tx<'_>, leaf: &Leaf) -> Result<(), StoreError> {
+    let epoch = stored_epoch(leaf.epoch)?;
+    require_index(leaf, log_size(tx)?.get())?;
+    check_successor(tx, leaf)?;
+    on_both!(tx, conn => diesel::insert_into(epochs::table)
+        .values((
+            epochs::epoch.eq(epoch),
+            epochs::previous.eq(epoch.checked_sub(1).filter(|previous| *previous >= 0)),
+            epochs::leaf.eq(leaf.encode()),
+        ))
+        .execute(conn)?);
+    put_leaf_hash(tx, leaf)
 }
 
 fn require_index(leaf: &Leaf, expected: u64) -> Result<(), StoreError> {

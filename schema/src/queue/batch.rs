@@ -9,7 +9,7 @@ use super::receipt::by_hash;
 use crate::connection::{Tx, on_both};
 use crate::error::StoreError;
 use crate::keys::StoreKeys;
-use crate::number::{loaded, loaded_millis, loaded_version, stored_count, stored_epoch};
+use crate::number::{loaded, loaded_millis, loaded_version, stored, stored_count, stored_epoch};
 use crate::store::Store;
 use crate::tables::{receipts, updates};
 use crate::tree::tree_head;
@@ -98,6 +98,24 @@ impl Store {
             };
             let oldest: Option<i64> = on_both!(tx, conn => query().first(conn)?);
             oldest.map(|ms| loaded_millis(ms, TABLE)).transpose()
+        })
+    }
+
+    /// Updates that are in no epoch up to `epoch` and were accepted before `time`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn accepted_before_beyond(&self, time: Millis, epoch: Epoch) -> Result<u64, StoreError> {
+        let epoch = stored_epoch(epoch)?;
+        let time = stored(time.get(), "time")?;
+        self.database.read_one("accepted_before_beyond", |tx| {
+            let query = || {
+                let beyond = updates::epoch.is_null().or(updates::epoch.gt(epoch));
+                let waiting = updates::table.filter(beyond.assume_not_null());
+                waiting.filter(updates::accepted_ms.lt(time)).count()
+            };
+            let count: i64 = on_both!(tx, conn => query().get_result(conn)?);
+            loaded(count, TABLE)
         })
     }
 

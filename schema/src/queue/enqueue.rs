@@ -32,6 +32,7 @@ impl Store {
             }
             update.receipt.insert(tx, keys, &label_hash, update.version)?;
             insert(tx, keys, &label_hash, update)?;
+            update.conditions.record(tx, keys, &label_hash, update)?;
             Ok(Enqueued::New)
         })
     }
@@ -65,8 +66,10 @@ fn obstacle(
             return Ok(Some(obstacle));
         }
     }
-    let named = update.changes_identity && named_by_alias(tx, label_hash)?;
-    Ok(named.then_some(Enqueued::Conflict(Conflict::AliasPending)))
+    if update.changes_identity && named_by_alias(tx, label_hash)? {
+        return Ok(Some(Enqueued::Conflict(Conflict::AliasPending)));
+    }
+    update.conditions.obstacle(tx, keys, label_hash, update.label)
 }
 
 /// Compares with the newest stored version.

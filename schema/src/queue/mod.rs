@@ -4,6 +4,8 @@
 //! blocks what could contradict it; its record is kept sealed. Its receipt stays for good.
 
 mod batch;
+mod closings;
+mod conditions;
 mod enqueue;
 mod receipt;
 mod replay;
@@ -13,6 +15,8 @@ use keyglass_protocol::quantity::KeyVersion;
 
 #[cfg(doc)]
 use crate::Store;
+pub use closings::{Closing, Erasure};
+pub use conditions::Conditions;
 pub use receipt::{ReceiptRow, ReceiptStatus};
 pub use replay::GivenReceipt;
 
@@ -33,6 +37,8 @@ pub struct NewUpdate<'a> {
     pub changes_identity: bool,
     /// The receipt to give.
     pub receipt: &'a ReceiptRow,
+    /// What else must hold when it is accepted.
+    pub conditions: Conditions<'a>,
 }
 
 /// An account that an alias record names, as the caller saw it.
@@ -59,6 +65,14 @@ pub enum Enqueued {
         /// The newest stored version.
         newest: Option<KeyVersion>,
     },
+    /// It could not be published in the last epoch that may contain it.
+    TooLate,
+    /// Another handle with the same skeleton was accepted before.
+    Confusable,
+    /// The records of an account that proves the alias were erased.
+    Retired,
+    /// The records below the closing that it follows were erased.
+    Erased,
     /// A holder got a new version since the caller looked: check the alias again.
     HolderMoved {
         /// The holder's newest stored version.

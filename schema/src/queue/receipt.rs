@@ -161,6 +161,37 @@ pub(super) fn by_version(
     row.map(|row| open(keys, row)).transpose()
 }
 
+/// Takes from the receipts of all versions below `closed` what opens their commitments: proof, nonce and note. That
+/// they were given, and fulfilled, stays.
+pub(super) fn erase_openings(
+    tx: &mut Tx<'_>,
+    keys: &StoreKeys,
+    label_hash: &KeyedHash,
+    closed: KeyVersion,
+) -> Result<(), StoreError> {
+    let closed = stored(closed.get(), "version")?;
+    let query = || {
+        receipts::table
+            .filter(receipts::label_hash.eq(label_hash.as_slice()))
+            .filter(receipts::version.lt(closed))
+            .select((receipts::receipt_hash, receipts::epoch, receipts::sealed))
+    };
+    let rows: Vec<Columns> = on_both!(tx, conn => query().load(conn)?);
+    for row in rows {
+        let hash = row.0.clone();
+        let bare = ReceiptRow {
+            note: Vec::new(),
+            vrf_proof: Vec::new(),
+            nonce: Nonce::new([0; 32]),
+            ..open(keys, row)?.row
+        };
+        let sealed = keys.seal(Sealed::Receipts, &hash, &bare.to_bytes()?)?;
+        let row = || receipts::table.find(hash.as_slice());
+        on_both!(tx, conn => diesel::update(row()).set(receipts::sealed.eq(&sealed)).execute(conn)?);
+    }
+    Ok(())
+}
+
 impl Store {
     /// The receipt in one row.
     pub(crate) fn receipt_at(&self, hash: &[u8]) -> Result<ReceiptStatus, StoreError> {

@@ -10,6 +10,7 @@ use akd::{AkdLabel, AkdValue, NodeLabel};
 use diesel::prelude::*;
 use keyglass_protocol::codec::Reader;
 use keyglass_protocol::error::FormatError;
+use keyglass_protocol::quantity::KeyVersion;
 
 use super::node_key::MAX_BITS;
 use crate::connection::{Tx, on_both};
@@ -215,6 +216,34 @@ pub(super) fn all_states(tx: &mut Tx<'_>, hash: &KeyedHash, until: u64) -> Resul
     };
     let rows: Vec<Columns> = on_both!(tx, conn => query().load(conn)?);
     Ok(rows.into_iter().map(StateRow::from).collect())
+}
+
+/// Empties the values of all versions of a label below `closed`; what akd needs to prove their leaves stays. Returns how
+/// many.
+pub(crate) fn blank_states(
+    tx: &mut Tx<'_>,
+    keys: &StoreKeys,
+    label: &[u8],
+    closed: KeyVersion,
+) -> Result<usize, StoreError> {
+    let mut count = 0;
+    for row in all_states(tx, &keys.label_hash(label), u64::MAX)? {
+        let mut state = row.open(keys, label)?;
+        if state.version >= closed.get() || state.value.is_empty() {
+            continue;
+        }
+        state.value = AkdValue(Vec::new());
+        let blank = StateRow::seal(keys, &state)?;
+        let place = || {
+            label_states::table
+                .filter(label_states::label_hash.eq(&blank.label_hash))
+                .filter(label_states::epoch.eq(blank.epoch))
+        };
+        count += on_both!(tx, conn => diesel::update(place())
+            .set(label_states::sealed.eq(&blank.sealed))
+            .execute(conn)?);
+    }
+    Ok(count)
 }
 
 /// The selected version of each of many labels (by hash); labels without one are left out.

@@ -23,7 +23,7 @@ use crate::keys::StoreKeys;
 
 pub use compact::{AppendProof, Tree, wire};
 pub(crate) use held::HeldTrees;
-pub(crate) use label_states::{Selection, StateRow, select_state};
+pub(crate) use label_states::{Selection, StateRow, blank_states, select_state};
 pub(crate) use nodes::tree_head;
 pub(crate) use storage::user_data;
 

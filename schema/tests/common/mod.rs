@@ -11,7 +11,7 @@ use keyglass_protocol::label::{AccountId, Label};
 use keyglass_protocol::quantity::{
     AuditHash, Commitment, ConfigHash, Epoch, KeyVersion, LeafLabel, Millis, Nonce, RootHash,
 };
-use keyglass_schema::{NewUpdate, ReceiptRow};
+use keyglass_schema::{Conditions, NewUpdate, ReceiptRow};
 
 pub type Config = WhatsAppV1Configuration;
 pub type Akd<S> = Directory<Config, S, HardCodedAkdVRF>;
@@ -83,6 +83,7 @@ pub fn update<'a>(label: &'a Label, record: &'a [u8], number: u64, receipt: &'a 
         previous_holder: None,
         changes_identity: false,
         receipt,
+        conditions: Conditions::default(),
     }
 }
 

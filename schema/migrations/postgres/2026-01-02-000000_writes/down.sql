@@ -1,0 +1,3 @@
+DROP TABLE closings;
+DROP TABLE relied_on;
+DROP TABLE handle_skeletons;

@@ -1,0 +1,135 @@
+//! Rules that look beyond the label and its holders: decided in the transaction that accepts the update.
+
+use diesel::prelude::*;
+use keyglass_protocol::label::{AccountId, Label};
+use keyglass_protocol::quantity::Epoch;
+
+use super::{Enqueued, NewUpdate, closings};
+use crate::connection::{Tx, on_both};
+use crate::error::StoreError;
+use crate::keys::{KeyedHash, StoreKeys};
+use crate::number::loaded;
+use crate::store::stored_version;
+use crate::tables::{handle_skeletons, relied_on, updates};
+use crate::tree::{Selection, tree_head};
+
+/// What else must hold when an update is accepted, and what follows from its acceptance.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Conditions<'a> {
+    /// Last epoch that may contain it.
+    pub publish_by: Option<Epoch>,
+    /// Most updates of one epoch: how fast the queue empties.
+    pub max_batch: usize,
+    /// Handles: what this one looks like.
+    pub skeleton: Option<&'a str>,
+    /// Whether another handle that looks like it is an obstacle.
+    pub skeleton_is_unique: bool,
+    /// Aliases: accounts whose histories prove it, so that they must not be erased, now or later.
+    pub relies_on: &'a [AccountId],
+    /// Accounts: it closes the account, which may be erased later.
+    pub closes: bool,
+    /// Accounts: it stands on a closing, which must not have been erased.
+    pub follows_closed: bool,
+}
+
+impl Conditions<'_> {
+    /// What stands in the way, if anything does.
+    pub(super) fn obstacle(
+        &self,
+        tx: &mut Tx<'_>,
+        keys: &StoreKeys,
+        label_hash: &KeyedHash,
+        label: &Label,
+    ) -> Result<Option<Enqueued>, StoreError> {
+        if self.is_too_late(tx)? {
+            return Ok(Some(Enqueued::TooLate));
+        }
+        if self.follows_closed && is_erased(tx, keys, label.as_bytes())? {
+            return Ok(Some(Enqueued::Erased));
+        }
+        for account in self.relies_on {
+            if is_erased(tx, keys, account.label().as_bytes())? {
+                return Ok(Some(Enqueued::Retired));
+            }
+        }
+        let Some(skeleton) = self.skeleton.filter(|_| self.skeleton_is_unique) else {
+            return Ok(None);
+        };
+        let owner = owner(tx, &keys.skeleton_hash(skeleton))?;
+        Ok(owner
+            .is_some_and(|owner| owner != label_hash)
+            .then_some(Enqueued::Confusable))
+    }
+
+    /// Writes what follows from the acceptance.
+    pub(super) fn record(
+        &self,
+        tx: &mut Tx<'_>,
+        keys: &StoreKeys,
+        label_hash: &KeyedHash,
+        update: &NewUpdate<'_>,
+    ) -> Result<(), StoreError> {
+        if let Some(skeleton) = self.skeleton {
+            let skeleton = keys.skeleton_hash(skeleton);
+            on_both!(tx, conn => diesel::insert_into(handle_skeletons::table)
+                .values((
+                    handle_skeletons::skeleton_hash.eq(skeleton.as_slice()),
+                    handle_skeletons::label_hash.eq(label_hash.as_slice()),
+                ))
+                .on_conflict_do_nothing()
+                .execute(conn)?);
+        }
+        for account in self.relies_on {
+            let hash = keys.label_hash(account.label().as_bytes());
+            on_both!(tx, conn => diesel::insert_into(relied_on::table)
+                .values(relied_on::label_hash.eq(hash.as_slice()))
+                .on_conflict_do_nothing()
+                .execute(conn)?);
+        }
+        if self.closes {
+            closings::schedule(tx, keys, label_hash, update.label, update.receipt.accepted)?;
+        }
+        Ok(())
+    }
+
+    /// Whether everything that waits, and then this, might not be published in time.
+    ///
+    /// The next epoch's batch may be frozen already, so this update enters the one after it at the earliest.
+    fn is_too_late(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+        let Some(last) = self.publish_by else {
+            return Ok(false);
+        };
+        let waiting = waiting_at_most(tx)?;
+        let batch = u64::try_from(self.max_batch).unwrap_or(u64::MAX).max(1);
+        let tree = tree_head(tx)?.map_or(0, |head| head.epoch);
+        let entered = waiting.div_euclid(batch).saturating_add(2).saturating_add(tree);
+        Ok(entered > last.get())
+    }
+}
+
+/// An upper bound of the queue's length, without counting it: the numbers that it spans.
+fn waiting_at_most(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    use diesel::dsl::{max, min};
+    let query = || updates::table.select((min(updates::seq), max(updates::seq)));
+    let (first, last): (Option<i64>, Option<i64>) = on_both!(tx, conn => query().first(conn)?);
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(0);
+    };
+    loaded(last.saturating_sub(first).saturating_add(1), "updates")
+}
+
+/// Whether an account's records were erased: then its first one is blank.
+pub(super) fn is_erased(tx: &mut Tx<'_>, keys: &StoreKeys, label: &[u8]) -> Result<bool, StoreError> {
+    let first = stored_version(tx, keys, label, Selection::version(1))?;
+    Ok(first.is_some_and(|first| first.value.is_empty()))
+}
+
+/// The handle that has a skeleton.
+fn owner(tx: &mut Tx<'_>, skeleton: &KeyedHash) -> Result<Option<Vec<u8>>, StoreError> {
+    let query = || {
+        handle_skeletons::table
+            .find(skeleton.as_slice())
+            .select(handle_skeletons::label_hash)
+    };
+    Ok(on_both!(tx, conn => query().first(conn).optional()?))
+}

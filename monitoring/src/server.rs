@@ -142,6 +142,7 @@ pub struct ServerMetrics {
     oldest_pending: Gauge,
     receipts_issued: IntCounter,
     receipts_missed: IntCounter,
+    receipts_overdue: IntGauge,
     lookups: IntCounterVec,
     http_requests: IntCounterVec,
     http_seconds: HistogramVec,
@@ -202,6 +203,10 @@ impl ServerMetrics {
             receipts_missed: registry.counter(
                 "keyglass_server_receipts_missed_total",
                 "Receipts whose deadline passed before their update was in the log.",
+            )?,
+            receipts_overdue: registry.int_gauge(
+                "keyglass_server_receipts_overdue",
+                "Receipts whose deadline has passed and whose update readers cannot see yet.",
             )?,
             lookups: registry.counter_vec(
                 "keyglass_server_lookups_total",
@@ -316,6 +321,11 @@ impl ServerMetrics {
         self.receipts_missed.inc_by(count);
     }
 
+    /// `count` receipts are past their deadline now, and unfulfilled.
+    pub fn overdue(&self, count: u64) {
+        self.receipts_overdue.set(saturating(count));
+    }
+
     /// One label's lookup ended.
     pub fn lookup(&self, outcome: LookupOutcome) {
         self.lookups.with_label_values(&[outcome.name()]).inc();
@@ -406,6 +416,7 @@ mod tests {
         metrics.queue(5, Some(999.0));
         metrics.receipt_issued();
         metrics.receipts_missed(2);
+        metrics.overdue(4);
         metrics.lookup(LookupOutcome::Absent);
         metrics.http_request(Some("/v1/accounts/{id}"), 404, Duration::from_millis(1));
         metrics.problem("absent");
@@ -426,6 +437,7 @@ mod tests {
             "keyglass_server_oldest_pending_timestamp_seconds 999",
             "keyglass_server_receipts_issued_total 1",
             "keyglass_server_receipts_missed_total 2",
+            "keyglass_server_receipts_overdue 4",
             r#"keyglass_server_lookups_total{outcome="absent"} 1"#,
             r#"keyglass_server_http_requests_total{class="4xx",route="/v1/accounts/{id}"} 1"#,
             r#"keyglass_server_http_request_seconds_count{route="/v1/accounts/{id}"} 1"#,

@@ -83,6 +83,17 @@ impl Store {
         keyglass_protocol::label::padding(&self.keys.padding(epoch.get(), index))
     }
 
+    /// Whether `epoch` published the first label that fills it up.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn is_padded(&self, epoch: Epoch) -> Result<bool, StoreError> {
+        let hash = self.keys.label_hash(self.padding_label(epoch, 0).as_bytes());
+        self.database.read_one("is_padded", |tx| {
+            Ok(select_state(tx, &hash, Selection::epoch(epoch.get()))?.is_some())
+        })
+    }
+
     /// Newest epoch of the tree; `None` before akd created it.
     ///
     /// # Errors

@@ -89,6 +89,8 @@ enum Command {
         #[arg(long, value_name = "N")]
         sample: Option<u64>,
     },
+    /// Print the last state of a log that has ended, for the settings of the log that continues it
+    FinalState,
     /// The guard: what the log key signed last
     Guard {
         #[command(subcommand)]
@@ -177,6 +179,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Backup { dir, prune_journal }) => store::back_up(&settings, &dir, prune_journal),
         Some(Command::Restore { dir, replay }) => runtime.block_on(store::bring_back(settings, dir, replay)),
         Some(Command::VerifyStore { sample }) => runtime.block_on(store::verify(settings, sample)),
+        Some(Command::FinalState) => final_state(&settings),
         Some(Command::Guard {
             command: GuardCommand::Init,
         }) => runtime.block_on(rebuild_guard(settings)),
@@ -280,6 +283,14 @@ fn check(settings: &Settings) -> Result<(), Failure> {
         settings.epoch_interval.as_millis(),
         cosigners.list().len(),
     ));
+    Ok(())
+}
+
+fn final_state(settings: &Settings) -> Result<(), Failure> {
+    let keys = bootstrap::keys(settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
+    let state =
+        keyglass_server::final_state::open(settings, &keys).map_err(|e| Failure::refused(e.reason(), &e))?;
+    print(&state.to_json().map_err(|e| Failure::refused(e.reason(), &e))?);
     Ok(())
 }
 

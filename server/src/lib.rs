@@ -12,6 +12,7 @@ pub mod configuration;
 pub mod cosigners;
 pub mod directory;
 mod files;
+pub mod final_state;
 pub mod guard;
 pub mod guard_init;
 pub mod http;

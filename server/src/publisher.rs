@@ -17,8 +17,11 @@ mod ask;
 mod clock_tests;
 mod cosign;
 mod direct;
+mod due;
+mod erase;
 mod error;
 mod flip;
+mod padding;
 mod replay;
 mod run;
 mod self_check;
@@ -62,6 +65,8 @@ pub struct Publisher {
     asker: Asker,
     finished: Option<Epoch>,
     refreshed: Millis,
+    /// When it was last looked for accounts to erase.
+    erased: Millis,
     /// Time in the newest heartbeat that this process made.
     beaten: Seconds,
     /// Some records of the newest batch that did not come from the queue, for the self-check.
@@ -91,6 +96,7 @@ impl Publisher {
             asker,
             finished: None,
             refreshed: Millis::default(),
+            erased: Millis::default(),
             beaten: Seconds::default(),
             direct: None,
         }
@@ -123,13 +129,14 @@ impl Publisher {
                 }
             } else {
                 self.finish(found.head).await?;
-                if published {
+                // A new configuration is announced without a pause, as soon as nothing waits under the old one.
+                if published && self.service.config.in_force().is_announced() {
                     return Ok(Progress::Published);
                 }
-                published = self.publish_batch(found.tree).await?;
-                if !published {
-                    return Ok(Progress::Idle);
+                if !self.publish_batch(found.tree).await? {
+                    return Ok(if published { Progress::Published } else { Progress::Idle });
                 }
+                published = true;
             }
         }
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use keyglass_monitoring::{MonitoringError, Registry, ServerMetrics};
-use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::note::VerifierKey;
 use keyglass_protocol::quantity::ConfigHash;
 use keyglass_schema::{Store, StoreError, StoreKeys};
@@ -17,7 +16,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::access::{Access, KeySetError};
 use crate::artefacts::Artefacts;
 use crate::clock::Clock;
-use crate::configuration::{self, ConfigurationError};
+use crate::configuration::{Configuration, ConfigurationError};
 use crate::cosigners::{CosignerError, Cosigners};
 use crate::directory::{HeadCell, ProofSource};
 use crate::guard::{FileGuard, GuardError};
@@ -217,7 +216,7 @@ pub fn open(
     clock: Arc<dyn Clock>,
     registry: &Registry,
 ) -> Result<Service, ServerError> {
-    open_with(settings, keys, clock, registry, configuration::in_force)
+    open_with(settings, keys, clock, registry, Configuration::load)
 }
 
 /// As [`open`], under the document that the newest leaf names: settings may have changed since the database was backed up.
@@ -230,7 +229,7 @@ pub(crate) fn open_for_replay(
     clock: Arc<dyn Clock>,
     registry: &Registry,
 ) -> Result<Service, ServerError> {
-    open_with(settings, keys, clock, registry, configuration::named_last)
+    open_with(settings, keys, clock, registry, Configuration::named_last)
 }
 
 fn open_with(
@@ -238,7 +237,7 @@ fn open_with(
     keys: Keys,
     clock: Arc<dyn Clock>,
     registry: &Registry,
-    document: impl FnOnce(&Store, &Keys, &Settings) -> Result<ConfigDocument, ConfigurationError>,
+    configuration: impl FnOnce(&Store, &Keys, &Settings) -> Result<Configuration, ConfigurationError>,
 ) -> Result<Service, ServerError> {
     let folder = |error| ServerError::Io {
         what: "the data folder",
@@ -249,7 +248,7 @@ fn open_with(
     let store_keys = StoreKeys::from_secret(keys.storage.expose());
     let journal = Journal::open(&settings.journal_dir, store_keys.clone())?;
     let store = Store::open(&settings.database, store_keys)?;
-    let config = document(&store, &keys, &settings)?;
+    let config = configuration(&store, &keys, &settings)?;
     let source = {
         let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());
         ProofSource::new(&store, &keys.vrf, proofs, answers)

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use keyglass_monitoring::{HoldState, ServerMetrics};
-use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::quantity::{LogSize, Millis};
 use keyglass_schema::Store;
 use tokio::sync::Notify;
 
 use crate::artefacts::Artefacts;
 use crate::clock::Clock;
+use crate::configuration::Configuration;
 use crate::cosigners::Cosigners;
 use crate::directory::{HeadCell, ProofSource};
 use crate::journal::Journal;
@@ -23,8 +23,8 @@ pub struct Service {
     pub settings: Settings,
     /// The keys.
     pub keys: Keys,
-    /// The configuration document in force.
-    pub config: ConfigDocument,
+    /// The configuration documents of the log.
+    pub config: Configuration,
     /// The database.
     pub store: Store,
     /// What proofs are made from.

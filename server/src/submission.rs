@@ -3,7 +3,10 @@
 //! Two locks must both open: the platform says that the session belongs to the account ([`crate::access`]), and the account's
 //! own key has signed ([`keyglass_protocol::record`]). What is answered with a receipt is durable, and only then signed.
 
+mod account;
+mod alias;
 mod error;
+mod handles;
 mod rules;
 
 use std::sync::Arc;
@@ -11,15 +14,15 @@ use std::sync::Arc;
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::{B64, PutAnswer};
 use keyglass_protocol::note::Note;
-use keyglass_protocol::quantity::{Epoch, KeyVersion};
+use keyglass_protocol::quantity::{Epoch, KeyVersion, Millis};
 use keyglass_protocol::receipt::Receipt;
-use keyglass_schema::{Enqueued, NewUpdate, ReceiptRow, Stored};
+use keyglass_schema::{Enqueued, NewUpdate, ReceiptRow};
 
 pub use error::SubmitError;
 
-use crate::access::{Act, Caller};
+use crate::access::Caller;
 use crate::service::Service;
-use rules::Checked;
+use rules::Case;
 
 /// How often an alias is checked again because its holder got a new version meanwhile.
 const ATTEMPTS: usize = 3;
@@ -48,19 +51,33 @@ impl Submission {
         if service.holding() {
             return Err(SubmitError::Holding);
         }
-        caller.may_write(label, Act::Owner)?;
+        let in_force = service.config.in_force();
+        if let Some(successor) = in_force.ended() {
+            return Err(SubmitError::LogEnded {
+                successor: successor.log_vkey.to_string(),
+            });
+        }
+        // What is accepted now would be judged by one document and published under the next.
+        if !in_force.is_announced() {
+            return Err(SubmitError::NotReady);
+        }
         for _ in 0..ATTEMPTS {
-            match self.attempt(caller, label, record)? {
-                (Enqueued::New, version, row) => {
+            let (outcome, version, row) = self.attempt(caller, label, record)?;
+            match outcome {
+                Enqueued::New => {
                     service.metrics.receipt_issued();
                     service.wake.notify_one();
-                    return self.answer(label, version, row);
+                    return answer(label, version, row);
                 }
-                (Enqueued::Same(row), version, _) => return self.answer(label, version, row),
-                (Enqueued::Conflict(_), ..) => return Err(SubmitError::UpdatePending),
-                (Enqueued::Stale { newest }, ..) => return Err(SubmitError::Stale { newest }),
+                Enqueued::Same(row) => return answer(label, version, row),
+                Enqueued::Conflict(_) => return Err(SubmitError::UpdatePending),
+                Enqueued::Stale { newest } => return Err(SubmitError::Stale { newest }),
+                Enqueued::TooLate => return Err(SubmitError::ImportTooLate),
+                Enqueued::Confusable => return Err(SubmitError::HandleConfusable),
+                Enqueued::Retired => return Err(SubmitError::HandleRetired),
+                Enqueued::Erased => return Err(SubmitError::Erased),
                 // The holder got a new version between the check and the queue: check again.
-                (Enqueued::HolderMoved { .. }, ..) => {}
+                Enqueued::HolderMoved { .. } => {}
             }
         }
         Err(SubmitError::UpdatePending)
@@ -75,51 +92,53 @@ impl Submission {
         let service = &self.service;
         let at = service.store.tree_epoch()?.ok_or(SubmitError::NotReady)?;
         let newest = service.store.newest(label, at)?;
-        let checked = self.check(caller, label, record, newest.as_ref(), at)?;
-        let row = self.promise(label, checked.version, record)?;
+        let accepted = self.accepted()?;
+        let checked = Case {
+            service,
+            caller: Some(caller),
+            label,
+            bytes: record,
+            newest: newest.as_ref(),
+            at,
+            not_before: accepted,
+        }
+        .check()?;
+        let version = checked.version.ok_or(SubmitError::Damaged)?;
+        let row = self.promise(label, version, record, accepted)?;
         let outcome = service.store.enqueue(&NewUpdate {
             label,
             record,
-            version: checked.version,
+            version,
             holder: checked.holder.as_ref().map(rules::Named::holder),
             previous_holder: checked.previous_holder.as_ref().map(rules::Named::holder),
             changes_identity: checked.changes_identity,
             receipt: &row,
+            conditions: checked.conditions(service.settings.max_batch),
         })?;
-        Ok((outcome, checked.version, row))
+        Ok((outcome, version, row))
     }
 
-    fn check(
+    /// When an update that comes now is accepted: not before the newest leaf, even if the clock went back, since it is not
+    /// in it.
+    fn accepted(&self) -> Result<Millis, SubmitError> {
+        let store = &self.service.store;
+        let newest = store.log_size()?.last_epoch();
+        let newest = newest.map(|epoch| store.leaf(epoch)).transpose()?.flatten();
+        let newest = newest.map(|leaf| leaf.time).unwrap_or_default();
+        Ok(self.service.clock.now().max(newest))
+    }
+
+    /// The receipt of an update. Signed before it is durable, so that a key that is replaced later is not missed, and
+    /// handed out after.
+    fn promise(
         &self,
-        caller: &Caller,
         label: &Label,
+        version: KeyVersion,
         record: &[u8],
-        newest: Option<&Stored>,
-        at: Epoch,
-    ) -> Result<Checked, SubmitError> {
-        match label {
-            Label::Account(_) => rules::account(&self.service, label, record, newest, at),
-            Label::Handle(_) => rules::alias(&self.service, caller, label, record, newest, at),
-            // Whoever may say that a number is his has to be settled by a token first.
-            Label::Phone(_) => Err(SubmitError::KindNotAccepted),
-        }
-    }
-
-    /// The receipt of an update, not signed yet.
-    ///
-    /// Not dated before the newest leaf, even if the clock went back: what is accepted now is not in it.
-    fn promise(&self, label: &Label, version: KeyVersion, record: &[u8]) -> Result<ReceiptRow, SubmitError> {
+        accepted: Millis,
+    ) -> Result<ReceiptRow, SubmitError> {
         let service = &self.service;
-        let newest = service.store.log_size()?.last_epoch();
-        let newest = newest
-            .map(|epoch| service.store.leaf(epoch))
-            .transpose()?
-            .flatten();
         let entry = service.keys.vrf.tree_entry(label.as_bytes(), version, record);
-        let accepted = service
-            .clock
-            .now()
-            .max(newest.map(|leaf| leaf.time).unwrap_or_default());
         let receipt = Receipt {
             origin: service.keys.log.verifier().origin().clone(),
             config: service.config.hash(),
@@ -128,9 +147,11 @@ impl Submission {
             accepted,
             deadline: accepted.plus(service.config.merge_delay_seconds.saturating_mul(1000)),
         };
+        let text = receipt.to_text();
+        let note = Note::new(&text, vec![service.keys.receipt.sign_text(&text)?]);
         Ok(ReceiptRow {
             id: *receipt.id().as_bytes(),
-            note: receipt.to_text().into_bytes(),
+            note: note.map_err(|_| SubmitError::Damaged)?.to_bytes(),
             vrf_proof: entry.vrf_proof.to_vec(),
             nonce: entry.nonce,
             leaf_label: entry.leaf_label,
@@ -139,19 +160,53 @@ impl Submission {
             deadline: receipt.deadline,
         })
     }
+}
 
-    /// Signs what is durable now. The signature scheme is deterministic: the same receipt is the same bytes again.
-    fn answer(&self, label: &Label, version: KeyVersion, row: ReceiptRow) -> Result<PutAnswer, SubmitError> {
-        let text = String::from_utf8(row.note).map_err(|_| SubmitError::Damaged)?;
-        let line = self.service.keys.receipt.sign_text(&text)?;
-        let note = Note::new(&text, vec![line]).map_err(|_| SubmitError::Damaged)?;
-        Ok(PutAnswer {
-            id: hex::encode(row.id),
-            receipt: String::from_utf8(note.to_bytes()).map_err(|_| SubmitError::Damaged)?,
-            vrf_proof: B64(row.vrf_proof),
-            nonce: B64(row.nonce.as_bytes().to_vec()),
-            label: label.as_str().to_owned(),
-            version: version.get(),
-        })
+/// The answer with a receipt that is durable.
+fn answer(label: &Label, version: KeyVersion, row: ReceiptRow) -> Result<PutAnswer, SubmitError> {
+    Ok(PutAnswer {
+        id: hex::encode(row.id),
+        receipt: String::from_utf8(row.note).map_err(|_| SubmitError::Damaged)?,
+        vrf_proof: B64(row.vrf_proof),
+        nonce: B64(row.nonce.as_bytes().to_vec()),
+        label: label.as_str().to_owned(),
+        version: version.get(),
+    })
+}
+
+/// Judges a record again that the publisher is about to publish as `epoch`, whose leaf will not be earlier than `time`.
+/// Only records whose rules look at the clock or at a key of the platform can have become wrong since they were accepted.
+///
+/// # Errors
+/// [`SubmitError`] with the rule that it would break.
+pub(crate) fn recheck(
+    service: &Service,
+    label: &Label,
+    record: &[u8],
+    epoch: Epoch,
+    time: Millis,
+) -> Result<(), SubmitError> {
+    if rules::is_imported(label, record) {
+        let last = service.config.in_force().newest().import_closed_after_epoch;
+        return if last.is_some_and(|last| epoch > last) {
+            Err(SubmitError::ImportTooLate)
+        } else {
+            Ok(())
+        };
     }
+    if !rules::is_conditional(label, record) {
+        return Ok(());
+    }
+    let at = epoch.previous().ok_or(SubmitError::NotReady)?;
+    let newest = service.store.newest(label, at)?;
+    let case = Case {
+        service,
+        caller: None,
+        label,
+        bytes: record,
+        newest: newest.as_ref(),
+        at,
+        not_before: time,
+    };
+    case.check().map(drop)
 }

@@ -160,7 +160,7 @@ impl Selection {
         }
     }
 
-    pub(super) fn epoch(epoch: u64) -> Self {
+    pub(crate) fn epoch(epoch: u64) -> Self {
         Self {
             epochs: exactly(epoch),
             versions: ALL,

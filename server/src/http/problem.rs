@@ -220,7 +220,20 @@ impl From<SubmitError> for Refusal {
             SubmitError::NotReady => Self::new(Problem::Unavailable),
             SubmitError::Holding => Self::new(Problem::Holding),
             SubmitError::Record(error) => record(&error),
-            SubmitError::KindNotAccepted => Self::new(Problem::KindNotAccepted),
+            SubmitError::LogEnded { .. } => Self::new(Problem::LogEnded).detail(error),
+            SubmitError::ImportTooLate => Self::new(Problem::KindNotAccepted)
+                .reason("import-closed")
+                .detail(error),
+            SubmitError::HolderClosed => Self::new(Problem::AccountAbsent)
+                .reason("alias-account-closed")
+                .detail(error),
+            SubmitError::Erased => Self::new(Problem::RuleBroken)
+                .reason("account-erased")
+                .detail(error),
+            SubmitError::HandleReserved => handle("handle-reserved", &error),
+            SubmitError::HandleRestricted => handle("handle-restricted", &error),
+            SubmitError::HandleConfusable => handle("handle-confusable", &error),
+            SubmitError::HandleRetired => handle("handle-retired", &error),
             SubmitError::Stale { newest } => {
                 let refusal = Self::new(Problem::StaleVersion);
                 match newest {
@@ -235,10 +248,18 @@ impl From<SubmitError> for Refusal {
     }
 }
 
+fn handle(reason: &'static str, error: &SubmitError) -> Refusal {
+    Refusal::new(Problem::HandleRefused).reason(reason).detail(error)
+}
+
 fn record(error: &RecordError) -> Refusal {
     let problem = match (error, error.class()) {
         (RecordError::Key(_), _) => Problem::BadKey,
         (RecordError::OtherLabel | RecordError::OtherOrigin, _) => Problem::MalformedRecord,
+        (
+            RecordError::NoImportKey | RecordError::ImportClosed { .. } | RecordError::NoRecoveryKey,
+            _,
+        ) => Problem::KindNotAccepted,
         (RecordError::VersionLimit { .. }, _) => Problem::VersionLimit,
         (RecordError::AccountAbsent | RecordError::HolderKey | RecordError::HolderVersion { .. }, _) => {
             Problem::AccountAbsent

@@ -144,7 +144,7 @@ impl<'a> Checker<'a> {
         }
         let mut checker = Self {
             store: &service.store,
-            rules: service.config.rules(),
+            rules: service.config.in_force().rules().clone(),
             epoch: at.next().unwrap_or(at),
             newest: HashMap::new(),
             named: HashSet::new(),

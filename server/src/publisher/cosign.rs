@@ -46,8 +46,11 @@ impl Publisher {
     fn goes_on_without(&self) -> bool {
         let settings = &self.service.settings;
         let waited = self.service.waited().unwrap_or_default();
+        // Once it goes on without the quorum it does so until the quorum is back: each epoch waiting out the timeout would
+        // break every promise.
+        let degraded = self.service.degraded.load(std::sync::atomic::Ordering::Relaxed);
         settings.after_quorum_timeout == AfterTimeout::Proceed
-            && u128::from(waited) > settings.quorum_timeout.as_millis()
+            && (degraded || u128::from(waited) > settings.quorum_timeout.as_millis())
     }
 
     /// Offers the checkpoint of `size` to every cosigner with an address, all at once.

@@ -79,6 +79,12 @@ impl Publisher {
         let next = current
             .next()
             .ok_or_else(|| PublishError::Commit("no epoch is left".to_owned()))?;
+        if self.service.config.in_force().ended().is_some() {
+            return Err(PublishError::NotDue {
+                epoch: next,
+                why: "the log has ended".to_owned(),
+            });
+        }
         self.direct = Some((next, samples(&records).cloned().collect()));
         let values = records
             .into_iter()

@@ -11,6 +11,7 @@ use keyglass_protocol::tree::TreeError;
 use keyglass_schema::StoreError;
 use thiserror::Error;
 
+use crate::configuration::ConfigurationError;
 use crate::directory::{LookupError, ProveError, describe};
 use crate::guard::GuardError;
 use crate::journal::JournalError;
@@ -56,6 +57,17 @@ pub enum PublishError {
     /// A proof could not be made.
     #[error("proof: {0}")]
     Prove(#[from] ProveError),
+    /// The leaf names a configuration document that does not continue those of the log.
+    #[error("{0}")]
+    Configuration(#[from] ConfigurationError),
+    /// A record that was accepted must not stand in this epoch. Its batch waits.
+    #[error("an accepted record must not stand in epoch {epoch}: {why}")]
+    NotDue {
+        /// The epoch that was to be published.
+        epoch: Epoch,
+        /// The rule that it would break.
+        why: String,
+    },
     /// The clock is more than a minute behind the newest leaf: signing now would state a time in the future.
     #[error("the clock is more than a minute behind the newest leaf")]
     ClockBehind,
@@ -136,6 +148,8 @@ impl PublishError {
             Self::Leaf(e) => e.reason(),
             Self::Readers(_) => "readers",
             Self::Prove(_) => "proof",
+            Self::Configuration(e) => e.reason(),
+            Self::NotDue { .. } => "record-not-due",
             Self::ClockBehind => "clock-behind",
             Self::TreeAndLog { .. } => "tree-and-log",
             Self::GuardMissing => "guard-missing",
@@ -159,6 +173,7 @@ impl PublishError {
             | Self::GuardFork { .. }
             | Self::CosignerAhead { .. }
             | Self::CosignerFork { .. } => true,
+            Self::Configuration(e) => !matches!(e, ConfigurationError::Store(_)),
             Self::Guard(e) => !matches!(e, GuardError::Io { .. }),
             Self::Prove(e) | Self::Readers(LookupError::Prove(e)) => matches!(
                 e,

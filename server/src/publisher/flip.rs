@@ -5,7 +5,7 @@ use std::time::Instant;
 use keyglass_monitoring::PublishStep;
 use keyglass_protocol::evidence::RECEIPT_GRACE_MS;
 use keyglass_protocol::note::{Note, NoteError, SignatureLine, SignedCheckpoint};
-use keyglass_protocol::quantity::{LogSize, Millis, Seconds};
+use keyglass_protocol::quantity::{Epoch, LogSize, Millis, Seconds};
 
 use super::cosign::{millis_as_seconds, seconds};
 use super::{PublishError, Publisher, Step};
@@ -160,6 +160,10 @@ impl Publisher {
             .merge_delay()
             .saturating_add(timeout.saturating_add(GRACE).min(RECEIPT_GRACE_MS));
         let epoch = size.last_epoch().unwrap_or_default();
+        if !self.is_own_heartbeat(epoch)? {
+            tracing::warn!("the head is older than the heartbeat key: no heartbeat until the new key is announced");
+            return Ok(None);
+        }
         let oldest = self.service.store.oldest_accepted_beyond(epoch)?;
         if oldest.is_some_and(|oldest| beat.millis().since(oldest) > bound) {
             tracing::error!("accepted updates are overdue: the heartbeat stops");
@@ -170,13 +174,24 @@ impl Publisher {
 
     /// The time in the newest heartbeat, of this process or of one before.
     fn newest_heartbeat(&self) -> Result<Seconds, PublishError> {
-        let keys = &self.service.keys;
         let Some((_, note)) = self.service.store.head()? else {
             return Ok(self.beaten);
         };
-        let head = SignedCheckpoint::open(&note, keys.log.verifier())?;
-        let stored = head.cosignature(keys.heartbeat.verifier())?;
-        Ok(self.beaten.max(stored.unwrap_or_default()))
+        let head = SignedCheckpoint::open(&note, self.service.keys.log.verifier())?;
+        let mut newest = self.beaten;
+        // The head may carry the heartbeat of a key that was replaced since.
+        for (_, document) in self.service.config.in_force().chain().documents() {
+            newest = newest.max(head.cosignature(&document.heartbeat_vkey)?.unwrap_or_default());
+        }
+        Ok(newest)
+    }
+
+    /// Whether verifiers of the leaf of `epoch` expect the heartbeat of our key: its document names it.
+    fn is_own_heartbeat(&self, epoch: Epoch) -> Result<bool, PublishError> {
+        let leaf = self.service.leaf(epoch)?;
+        let named = self.service.config.in_force();
+        let document = named.chain().document(&leaf.config);
+        Ok(document.is_some_and(|d| d.heartbeat_vkey == *self.service.keys.heartbeat.verifier()))
     }
 
     /// Takes note of a heartbeat that was made.
@@ -187,8 +202,9 @@ impl Publisher {
         }
     }
 
+    /// The shortest that was ever promised, in ms: what waits may have been accepted under an older document.
     fn merge_delay(&self) -> u64 {
-        self.service.config.merge_delay_seconds.saturating_mul(1000)
+        self.service.config.in_force().shortest_merge_delay()
     }
 
     /// The checkpoint with the newest cosignature of every cosigner and, if there is a time for it, a heartbeat.

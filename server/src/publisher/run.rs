@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keyglass_protocol::quantity::Millis;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -54,12 +55,20 @@ pub async fn run(mut publisher: Publisher, mut stop: watch::Receiver<bool>) -> R
 }
 
 impl Publisher {
-    /// One turn: whatever can be done, then the minute's duties.
-    pub(super) async fn turn(&mut self) -> Result<Progress, PublishError> {
-        let progress = self.advance().await?;
-        self.refresh().await?;
-        self.measure()?;
-        Ok(progress)
+    /// One turn: whatever can be done, then the minute's duties, which do not wait for what fails.
+    ///
+    /// # Errors
+    /// The first [`PublishError`] of them.
+    pub async fn turn(&mut self) -> Result<Progress, PublishError> {
+        let progress = self.advance().await;
+        if progress.as_ref().is_err_and(PublishError::is_fatal) {
+            return progress;
+        }
+        // Neither what is told about the promises nor the heartbeat beside them waits for what fails.
+        let refreshed = self.refresh().await;
+        let measured = self.measure();
+        let erased = self.erase_due();
+        refreshed.and(measured).and(erased).and(progress)
     }
 
     fn measure(&self) -> Result<(), PublishError> {
@@ -67,6 +76,16 @@ impl Publisher {
         let oldest = store.oldest_accepted()?.map(|t| millis_as_seconds(t.get()));
         metrics.queue(store.queue_depth()?, oldest);
         metrics.hold(self.service.hold_state());
+        metrics.overdue(self.overdue()?);
         Ok(())
+    }
+
+    /// Promises whose deadline has passed and that readers cannot see kept.
+    fn overdue(&self) -> Result<u64, PublishError> {
+        let service = &self.service;
+        let delay = service.config.in_force().shortest_merge_delay();
+        let before = Millis::new(service.clock.now().get().saturating_sub(delay));
+        let head = service.head_size().last_epoch().unwrap_or_default();
+        Ok(service.store.accepted_before_beyond(before, head)?)
     }
 }

@@ -28,6 +28,7 @@ impl Publisher {
     pub(super) async fn sign(&self, size: LogSize) -> Result<(), PublishError> {
         let epoch = size.last_epoch().unwrap_or_default();
         let mut leaf = self.service.leaf(epoch)?;
+        self.service.config.observe(&leaf)?;
         let started = Instant::now();
         self.self_check(&leaf).await?;
         self.reached(Step::SelfChecked);

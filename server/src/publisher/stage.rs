@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use keyglass_monitoring::PublishStep;
 use keyglass_protocol::epoch::Leaf;
-use keyglass_protocol::quantity::{AuditHash, Epoch, Millis, RootHash};
+use keyglass_protocol::quantity::{AuditHash, ConfigHash, Epoch, Millis, RootHash};
 use keyglass_protocol::tree;
 use keyglass_schema::StoreError;
 use sha2::{Digest as _, Sha256};
@@ -27,17 +27,20 @@ impl Publisher {
     pub(super) async fn stage(&self, epoch: Epoch) -> Result<(), PublishError> {
         let started = Instant::now();
         let store = &self.service.store;
+        // What users sent was judged by the document in force; an epoch of padding alone announces the next one.
+        let has_updates = store.newest_accepted_in(epoch)?.is_some() || !store.is_padded(epoch)?;
+        let document = self.service.config.for_leaf(has_updates);
         let leaf = match epoch.previous() {
-            None => self.first_leaf()?,
+            None => self.first_leaf(document.hash())?,
             Some(before) => {
                 let previous = store.leaf(before)?.ok_or(PublishError::TreeAndLog {
                     tree: epoch,
                     leaves: store.log_size()?,
                 })?;
-                self.next_leaf(epoch, &previous).await?
+                self.next_leaf(epoch, &previous, document.hash()).await?
             }
         };
-        store.stage_leaf(&leaf)?;
+        store.stage_leaf_of(&leaf, document.bytes())?;
         // A crash here leaves a leaf that is neither guarded nor signed: the next run checks it and goes on, with a new
         // time if it is old by then.
         self.reached(Step::LeafStaged);
@@ -47,27 +50,32 @@ impl Publisher {
         Ok(())
     }
 
-    fn first_leaf(&self) -> Result<Leaf, PublishError> {
+    fn first_leaf(&self, config: ConfigHash) -> Result<Leaf, PublishError> {
         Ok(Leaf {
             epoch: Epoch::ZERO,
             time: self.leaf_time(Epoch::ZERO, None)?,
             previous_root: RootHash::ZERO,
             root: tree::empty_root(),
-            config: self.service.config.hash(),
+            config,
             inserted: 0,
             audit_hash: AuditHash::ZERO,
             audit_length: 0,
         })
     }
 
-    async fn next_leaf(&self, epoch: Epoch, previous: &Leaf) -> Result<Leaf, PublishError> {
+    async fn next_leaf(
+        &self,
+        epoch: Epoch,
+        previous: &Leaf,
+        config: ConfigHash,
+    ) -> Result<Leaf, PublishError> {
         let audit = self.audit(previous).await?;
         let leaf = Leaf {
             epoch,
             time: self.leaf_time(epoch, Some(previous.time))?,
             previous_root: previous.root,
             root: audit.root,
-            config: self.service.config.hash(),
+            config,
             inserted: audit.inserted,
             audit_hash: AuditHash::new(Sha256::digest(&audit.proof).into()),
             audit_length: u64::try_from(audit.proof.len()).unwrap_or(u64::MAX),

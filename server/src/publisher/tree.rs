@@ -33,19 +33,31 @@ impl Publisher {
             .next()
             .ok_or_else(|| PublishError::Commit("no epoch is left".to_owned()))?;
         let started = Instant::now();
-        let batch = self
-            .service
-            .store
-            .freeze_batch(next, self.service.settings.max_batch)?;
-        if batch.is_empty() {
+        let in_force = self.service.config.in_force();
+        if in_force.ended().is_some() {
             return Ok(false);
         }
+        // What was imported in time is published in time: the last epoch of imports takes everything that waits.
+        let last_of_imports = in_force.newest().import_closed_after_epoch == Some(next);
+        let max = if last_of_imports {
+            usize::MAX
+        } else {
+            self.service.settings.max_batch
+        };
+        let batch = self.service.store.freeze_batch(next, max)?;
+        if batch.is_empty() && in_force.is_announced() {
+            return Ok(false);
+        }
+        self.check_due(next, &batch)?;
         // A crash here leaves a batch that is fixed: the next run freezes the very same one.
         self.reached(Step::BatchFrozen);
         self.service
             .metrics
             .publish_step(PublishStep::Freeze, started.elapsed());
-        self.commit(current, next, journalled(batch)).await?;
+        let padding = self.padding(next, &batch);
+        let mut batch = journalled(batch);
+        batch.values.extend(padding);
+        self.commit(current, next, batch).await?;
         Ok(true)
     }
 

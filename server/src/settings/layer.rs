@@ -61,6 +61,77 @@ pub struct Layer {
     /// Cosigners needed before readers move: a number, or a tlog-policy file [default: more than half]
     #[arg(long, global = true, env = "KEYGLASS_QUORUM", value_name = "N|FILE")]
     pub quorum: Option<String>,
+    /// Fewest new entries of the tree per epoch; random ones fill it up, so that few updates look like many [default: 0]
+    #[arg(long, global = true, env = "KEYGLASS_PADDING", value_name = "N")]
+    pub padding: Option<usize>,
+    /// A change of the log's configuration that is meant and will be announced, as in heartbeat-key; repeatable
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_ACCEPT_CONFIG_CHANGE",
+        value_name = "CHANGE",
+        value_delimiter = ','
+    )]
+    pub accept_config_change: Option<Vec<String>>,
+    /// Last epoch in which imported records are accepted [default: none, imports stay open]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_IMPORT_CLOSED_AFTER_EPOCH",
+        value_name = "EPOCH"
+    )]
+    pub import_closed_after_epoch: Option<u64>,
+    /// Longest record in bytes; limits only grow within one log [default: 16384]
+    #[arg(long, global = true, env = "KEYGLASS_LIMIT_RECORD_BYTES", value_name = "N")]
+    pub limit_record_bytes: Option<usize>,
+    /// Most devices of one account [default: 64]
+    #[arg(long, global = true, env = "KEYGLASS_LIMIT_DEVICES", value_name = "N")]
+    pub limit_devices: Option<usize>,
+    /// Most ordinary versions of one label [default: 1000]
+    #[arg(long, global = true, env = "KEYGLASS_LIMIT_OWNER_VERSIONS", value_name = "N")]
+    pub limit_owner_versions: Option<u64>,
+    /// Most versions of one label, with those reserved for recovery and closing [default: 1024]
+    #[arg(long, global = true, env = "KEYGLASS_LIMIT_VERSIONS", value_name = "N")]
+    pub limit_versions: Option<u64>,
+    /// Longest recovery delay that an account may choose [default: 30d]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_LIMIT_RECOVERY_DELAY",
+        value_name = "TIME"
+    )]
+    pub limit_recovery_delay: Option<Period>,
+    /// The verifier key of the log that continues this one: the next leaf is the last, for ever
+    #[arg(long, global = true, env = "KEYGLASS_SUCCESSOR", value_name = "VKEY")]
+    pub successor: Option<String>,
+    /// What `final-state` printed for the log that this one continues; needed at the first start only
+    #[arg(long, global = true, env = "KEYGLASS_PREDECESSOR", value_name = "FILE")]
+    pub predecessor: Option<PathBuf>,
+    /// A handle that nobody can claim, and everything that looks like it; repeatable, added to the built-in list
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_RESERVED_HANDLE",
+        value_name = "HANDLE",
+        value_delimiter = ','
+    )]
+    pub reserved_handle: Option<Vec<String>>,
+    /// Claims of handles that look like another's: refuse or allow [default: refuse]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_CONFUSABLE_HANDLES",
+        value_name = "WHAT"
+    )]
+    pub confusable_handles: Option<String>,
+    /// How long after its closing an account's earlier records are erased [default: never]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_ERASE_CLOSED_AFTER",
+        value_name = "TIME"
+    )]
+    pub erase_closed_after: Option<Period>,
     /// When a missing quorum counts as late and updates are refused [default: 10s]
     #[arg(long, global = true, env = "KEYGLASS_QUORUM_LATE", value_name = "TIME")]
     pub quorum_late: Option<Period>,
@@ -165,6 +236,19 @@ impl Layer {
             role: self.role.or(below.role),
             cosigner: self.cosigner.or(below.cosigner),
             quorum: self.quorum.or(below.quorum),
+            padding: self.padding.or(below.padding),
+            accept_config_change: self.accept_config_change.or(below.accept_config_change),
+            import_closed_after_epoch: self.import_closed_after_epoch.or(below.import_closed_after_epoch),
+            limit_record_bytes: self.limit_record_bytes.or(below.limit_record_bytes),
+            limit_devices: self.limit_devices.or(below.limit_devices),
+            limit_owner_versions: self.limit_owner_versions.or(below.limit_owner_versions),
+            limit_versions: self.limit_versions.or(below.limit_versions),
+            limit_recovery_delay: self.limit_recovery_delay.or(below.limit_recovery_delay),
+            successor: self.successor.or(below.successor),
+            predecessor: self.predecessor.or(below.predecessor),
+            reserved_handle: self.reserved_handle.or(below.reserved_handle),
+            confusable_handles: self.confusable_handles.or(below.confusable_handles),
+            erase_closed_after: self.erase_closed_after.or(below.erase_closed_after),
             quorum_late: self.quorum_late.or(below.quorum_late),
             quorum_timeout: self.quorum_timeout.or(below.quorum_timeout),
             after_quorum_timeout: self.after_quorum_timeout.or(below.after_quorum_timeout),

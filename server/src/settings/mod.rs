@@ -3,6 +3,7 @@
 mod layer;
 mod memory;
 mod period;
+mod writes;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,6 +19,7 @@ use thiserror::Error;
 pub use layer::{Layer, refuse_unknown_variables};
 pub use memory::Memory;
 pub use period::{BadPeriod, Period};
+pub use writes::{ConfigurationSettings, HandleSettings};
 
 /// Least that a client can save up: the price of a whole batch.
 const MIN_BURST: u32 = 500;
@@ -41,6 +43,14 @@ pub struct Settings {
     pub max_batch: usize,
     /// Time within which an accepted update is promised to be in the log.
     pub merge_delay: Duration,
+    /// What the configuration document says beside the keys.
+    pub configuration: ConfigurationSettings,
+    /// Which handles can be claimed.
+    pub handles: HandleSettings,
+    /// Fewest new entries of the tree per epoch.
+    pub padding: usize,
+    /// How long after its closing an account's earlier records are erased; `None`: never.
+    pub erase_closed_after: Option<Duration>,
     /// The cosigners that are asked, each `<vkey> [url]`.
     pub cosigners: Vec<String>,
     /// Who must cosign before readers move.
@@ -177,6 +187,8 @@ impl Settings {
                 ));
             }
         }
+        let configuration = ConfigurationSettings::resolve(&given)?;
+        let handles = HandleSettings::resolve(&given)?;
         let data_dir = given.data_dir.unwrap_or_else(|| PathBuf::from("keyglass-data"));
         let period = |p: Option<Period>, default: u64| p.map_or(Duration::from_millis(default), |p| p.0);
         let settings = Self {
@@ -187,6 +199,10 @@ impl Settings {
             epoch_interval: period(given.epoch_interval, 1_000),
             max_batch: given.max_batch.unwrap_or(10_000),
             merge_delay: period(given.merge_delay, 60_000),
+            configuration,
+            handles,
+            padding: given.padding.unwrap_or_default(),
+            erase_closed_after: given.erase_closed_after.map(|p| p.0),
             cosigners: given.cosigner.unwrap_or_default(),
             quorum: quorum(given.quorum),
             quorum_late: period(given.quorum_late, 10_000),
@@ -234,6 +250,9 @@ impl Settings {
     fn check_ranges(&self) -> Result<(), SettingsError> {
         if !(1..=1_000_000).contains(&self.max_batch) {
             return Err(value("max_batch", "must be 1 to 1000000".to_owned()));
+        }
+        if self.padding > writes::MAX_PADDING {
+            return Err(value("padding", format!("must be at most {}", writes::MAX_PADDING)));
         }
         let whole_seconds = self.merge_delay.subsec_nanos() == 0;
         if self.merge_delay < Duration::from_secs(1) || !whole_seconds {

@@ -1,165 +1,114 @@
-//! The second lock: the account's own key, and the rules for what may follow what.
+//! Records of handles and phone numbers: who holds them, and who may hand them on.
+
+use std::collections::BTreeSet;
 
 use keyglass_protocol::label::{AccountId, Label};
-use keyglass_protocol::quantity::{Epoch, KeyVersion};
+use keyglass_protocol::quantity::KeyVersion;
 use keyglass_protocol::record::{
-    AccountKind, AccountRecord, AccountStep, AliasKind, AliasRecord, AliasStep, RecordError,
-    check_alias_successor, check_first, check_first_alias, check_successor,
+    AccountRecord, AliasKind, AliasRecord, AliasStep, RecordError, check_alias_successor, check_first_alias,
 };
-use keyglass_schema::{Holder, Stored};
 
-use super::SubmitError;
+use super::rules::{Case, Checked, Named};
+use super::{SubmitError, account, handles};
 use crate::access::{Act, Caller};
-use crate::service::Service;
-
-/// A record that may enter the queue.
-pub(super) struct Checked {
-    pub(super) version: KeyVersion,
-    pub(super) holder: Option<Named>,
-    pub(super) previous_holder: Option<Named>,
-    pub(super) changes_identity: bool,
-}
-
-/// An account that an alias names, as it was when the alias was checked.
-pub(super) struct Named {
-    account: AccountId,
-    record: AccountRecord,
-}
-
-impl Named {
-    pub(super) fn holder(&self) -> Holder<'_> {
-        Holder {
-            account: &self.account,
-            newest: self.record.version,
-        }
-    }
-}
-
-/// Checks an account's record against the newest stored one.
-pub(super) fn account(
-    service: &Service,
-    label: &Label,
-    bytes: &[u8],
-    newest: Option<&Stored>,
-    at: Epoch,
-) -> Result<Checked, SubmitError> {
-    let record = AccountRecord::decode(bytes)?;
-    if record.label() != *label {
-        return Err(RecordError::OtherLabel.into());
-    }
-    if !matches!(record.kind, AccountKind::Created | AccountKind::Owner) {
-        return Err(SubmitError::KindNotAccepted);
-    }
-    let rules = service.config.rules();
-    let epoch = at.next().unwrap_or(at);
-    let mut changes_identity = false;
-    if !repeats(newest, bytes) {
-        follows(newest, record.version)?;
-        match newest {
-            None => check_first(&rules, &record, epoch)?,
-            Some(stored) => {
-                let previous = AccountRecord::decode(&stored.value)?;
-                // The kinds that are accepted have no rule about times.
-                let step = AccountStep {
-                    epoch,
-                    time: None,
-                    previous_time: None,
-                };
-                check_successor(&rules, &previous, &record, &step)?;
-                changes_identity = previous.identity != record.identity;
-            }
-        }
-    }
-    Ok(Checked {
-        version: record.version,
-        holder: None,
-        previous_holder: None,
-        changes_identity,
-    })
-}
 
 /// Checks an alias's record against the newest stored one and the accounts that it names.
-pub(super) fn alias(
-    service: &Service,
-    caller: &Caller,
-    label: &Label,
-    bytes: &[u8],
-    newest: Option<&Stored>,
-    at: Epoch,
-) -> Result<Checked, SubmitError> {
-    let record = AliasRecord::decode(bytes)?;
-    if record.label() != *label {
+pub(super) fn check(case: &Case<'_>) -> Result<Checked, SubmitError> {
+    let record = AliasRecord::decode(case.bytes)?;
+    if record.label() != *case.label {
         return Err(RecordError::OtherLabel.into());
     }
-    if !matches!(record.kind, AliasKind::Claim | AliasKind::Release) {
-        return Err(SubmitError::KindNotAccepted);
+    let previous = case.newest.map(|s| AliasRecord::decode(&s.value)).transpose()?;
+    if let Some(caller) = case.caller {
+        may_write(caller, &record, previous.as_ref())?;
     }
-    let previous = newest.map(|s| AliasRecord::decode(&s.value)).transpose()?;
-    // The session must belong to the new holder, or for a release to the one who holds it.
-    let acting = record
-        .holder
-        .as_ref()
-        .or_else(|| previous.as_ref().and_then(|p| p.holder.as_ref()));
-    if let Some(acting) = acting {
-        caller.may_act_for(&acting.account, Act::Owner)?;
+    let mut checked = Checked {
+        version: Some(record.version),
+        publish_by: case.end_of_imports(record.kind == AliasKind::Imported),
+        holder: holder_of(case, Some(&record))?,
+        previous_holder: holder_of(case, previous.as_ref().filter(|_| record.previous_holder.is_some()))?,
+        ..Checked::default()
+    };
+    if case.repeats() {
+        return Ok(checked);
     }
-    let named = |account: &AccountId| named(service, account, at);
-    let holder = record
-        .holder
-        .as_ref()
-        .map(|h| named(&h.account))
-        .transpose()?
-        .flatten();
-    let before = previous
-        .as_ref()
-        .and_then(|p| p.holder.as_ref())
-        .filter(|_| record.previous_holder.is_some());
-    let previous_holder = before.map(|h| named(&h.account)).transpose()?.flatten();
-    if !repeats(newest, bytes) {
-        follows(newest, record.version)?;
-        let rules = service.config.rules();
-        let step = AliasStep {
-            epoch: at.next().unwrap_or(at),
-            holder: holder.as_ref().map(|n| &n.record),
-            previous_holder: previous_holder.as_ref().map(|n| &n.record),
-        };
-        match &previous {
-            None => check_first_alias(&rules, &record, &step)?,
-            Some(previous) => check_alias_successor(&rules, previous, &record, &step)?,
+    case.follows(record.version)?;
+    let in_force = case.service.config.in_force();
+    let step = AliasStep {
+        epoch: case.epoch(),
+        holder: checked.holder.as_ref().map(|n| &n.record),
+        previous_holder: checked.previous_holder.as_ref().map(|n| &n.record),
+    };
+    match &previous {
+        None => check_first_alias(in_force.rules(), &record, &step)?,
+        Some(previous) => check_alias_successor(in_force.rules(), previous, &record, &step)?,
+    }
+    if let Some(holder) = &checked.holder {
+        if account::is_closed(case.service, &Label::Account(holder.account.clone()), &holder.record)? {
+            return Err(SubmitError::HolderClosed);
         }
+        checked.relies_on = former_holders(case, &record, &holder.account)?;
     }
-    Ok(Checked {
-        version: record.version,
-        holder,
-        previous_holder,
-        changes_identity: false,
-    })
-}
-
-/// Whether this is the newest stored record once more: the store answers it with the receipt that was given.
-fn repeats(newest: Option<&Stored>, bytes: &[u8]) -> bool {
-    newest.is_some_and(|stored| stored.value == bytes)
-}
-
-/// Demands the version after the newest stored one. Said before the signatures are looked at: it is the usual reason.
-fn follows(newest: Option<&Stored>, version: KeyVersion) -> Result<(), SubmitError> {
-    let newest = newest.map(|s| s.version);
-    let expected = newest.map_or(Some(KeyVersion::FIRST), KeyVersion::next);
-    if expected == Some(version) {
-        Ok(())
-    } else {
-        Err(SubmitError::Stale { newest })
+    if let Label::Handle(handle) = case.label {
+        checked.skeleton = handles::check(&case.service.settings.handles, handle, &record)?;
     }
+    Ok(checked)
 }
 
-/// The newest version of an account, if there is one.
-fn named(service: &Service, account: &AccountId, at: Epoch) -> Result<Option<Named>, SubmitError> {
-    let Some(stored) = service.store.newest(&Label::Account(account.clone()), at)? else {
+/// The session must belong to the new holder, for a release to the one who holds it, for a transfer to either.
+fn may_write(
+    caller: &Caller,
+    record: &AliasRecord,
+    previous: Option<&AliasRecord>,
+) -> Result<(), SubmitError> {
+    let act = match record.kind {
+        AliasKind::Claim | AliasKind::Release | AliasKind::Transfer => Act::Owner,
+        AliasKind::Reassign => Act::Recovery,
+        AliasKind::Imported => Act::Import,
+    };
+    caller.may_write(&record.label(), act)?;
+    let may_act_for = |account: &AccountId| caller.may_act_for(account, act);
+    let to = record.holder.as_ref().map(|h| may_act_for(&h.account));
+    let from = previous
+        .and_then(|p| p.holder.as_ref())
+        .map(|h| may_act_for(&h.account));
+    match record.kind {
+        AliasKind::Release => from.unwrap_or(Ok(()))?,
+        AliasKind::Transfer if matches!(from, Some(Ok(()))) => {}
+        _ => to.unwrap_or(Ok(()))?,
+    }
+    Ok(())
+}
+
+/// The account that holds an alias by a record, as it is now; `None` if there is none.
+fn holder_of(case: &Case<'_>, record: Option<&AliasRecord>) -> Result<Option<Named>, SubmitError> {
+    let Some(holder) = record.and_then(|r| r.holder.as_ref()) else {
+        return Ok(None);
+    };
+    let account = holder.account.clone();
+    let label = Label::Account(account.clone());
+    let Some(stored) = case.service.store.newest(&label, case.at)? else {
         return Ok(None);
     };
     let record = AccountRecord::decode(&stored.value)?;
-    Ok(Some(Named {
-        account: account.clone(),
-        record,
-    }))
+    Ok(Some(Named { account, record }))
+}
+
+/// Everybody else who ever held the alias: the new holder's contacts check their signatures too, so their histories must
+/// not be erased.
+fn former_holders(
+    case: &Case<'_>,
+    record: &AliasRecord,
+    holder: &AccountId,
+) -> Result<Vec<AccountId>, SubmitError> {
+    let mut found = BTreeSet::new();
+    let mut next = Some(KeyVersion::FIRST);
+    while let Some(version) = next.filter(|v| *v < record.version) {
+        let stored = case.service.store.version(case.label, version)?;
+        let stored = stored.ok_or(SubmitError::Damaged)?;
+        found.extend(AliasRecord::decode(&stored.value)?.holder.as_ref().map(|h| h.account.clone()));
+        next = version.next();
+    }
+    found.remove(holder);
+    Ok(found.into_iter().collect())
 }

@@ -9,6 +9,7 @@ use keyglass_server::publisher::{Progress, Step};
 use keyglass_server::settings::Layer;
 use keyglass_testkit::world::{FIRST_TIME, Person};
 
+use crate::common::faults::{break_writes, mend_writes};
 use crate::common::outside::Outside;
 use crate::common::witness::{Mood, Witness};
 use crate::common::{Place, Site, problem, run};
@@ -344,6 +345,75 @@ fn a_cosigner_without_an_address_hands_its_cosignatures_in() {
         assert_eq!(site.advance().await.unwrap(), Progress::Idle);
         let conflict = hand_in(&site, with(&note, line(note.text(), now))).await;
         assert_eq!(conflict, (409, b"2\n".to_vec()));
+        site.close().await;
+    });
+}
+
+#[test]
+fn a_directory_that_goes_on_without_its_quorum_says_so_and_keeps_its_promises() {
+    run(async {
+        let layer = Layer {
+            after_quorum_timeout: Some("proceed".to_owned()),
+            quorum_timeout: Some("2m".parse().unwrap()),
+            ..Layer::default()
+        };
+        let (place, mut site, witness, mut outside) = cosigned(layer).await;
+        witness.set(Mood::Broken);
+        let people: Vec<Person> = (1..=4).map(|n| Person::new(&format!("p{n}"), n)).collect();
+        site.accept(&people[0].label(), people[0].newest.bytes()).await;
+        assert_eq!(site.turn().await.unwrap(), Progress::AwaitingQuorum);
+        let state = async |site: &Site, state: &str| {
+            site.metric(&format!("keyglass_server_hold_state{{state=\"{state}\"}}")).await
+        };
+        place.clock.advance(120_000);
+        assert_eq!(site.turn().await.unwrap(), Progress::AwaitingQuorum, "not before its time");
+        assert_eq!(state(&site, "holding").await.as_deref(), Some("1"));
+        place.clock.advance(1_000);
+        assert_eq!(site.turn().await.unwrap(), Progress::Idle);
+        assert_eq!(state(&site, "degraded").await.as_deref(), Some("1"));
+        assert_eq!(site.service.head_size(), LogSize::new(2));
+
+        // From now on no epoch waits out the timeout again: a promise that is given is kept.
+        for person in &people[1..3] {
+            let given = site.accept(&person.label(), person.newest.bytes()).await;
+            place.tick();
+            assert_eq!(site.turn().await.unwrap(), Progress::Published);
+            let status = outside.receipt_status(&site, &given).await;
+            assert_eq!(status.status, ReceiptState::Included);
+        }
+        witness.set(Mood::Good);
+        witness.state.lock().unwrap().time = place.clock.now().seconds();
+        let given = site.accept(&people[3].label(), people[3].newest.bytes()).await;
+        place.tick();
+        assert_eq!(site.turn().await.unwrap(), Progress::Published);
+        assert_eq!(state(&site, "none").await.as_deref(), Some("1"));
+        outside.check_log(&site).await;
+        outside.check_fulfilled(&site, &given, people[3].newest.bytes()).await;
+        site.close().await;
+    });
+}
+
+#[test]
+fn deadlines_that_pass_are_never_silent() {
+    run(async {
+        let place = Place::new(Backend::Sqlite);
+        let mut site = Site::begun(&place).await;
+        let alice = Person::new("alice", 1);
+        site.accept(&alice.label(), alice.newest.bytes()).await;
+        break_writes(&place.database, "epochs", "INSERT");
+        assert!(site.turn().await.is_err());
+        let overdue = async |site: &Site| site.metric("keyglass_server_receipts_overdue").await;
+        assert_eq!(overdue(&site).await.as_deref(), Some("0"));
+        place.clock.advance(61_000);
+        // Publishing still fails; what was promised is measured all the same.
+        assert!(site.turn().await.is_err());
+        assert_eq!(overdue(&site).await.as_deref(), Some("1"));
+        assert_eq!(site.metric("keyglass_server_receipts_missed_total").await.as_deref(), Some("0"));
+        mend_writes(&place.database, "epochs");
+        site.turn().await.unwrap();
+        site.turn().await.unwrap();
+        assert_eq!(overdue(&site).await.as_deref(), Some("0"));
+        assert_eq!(site.metric("keyglass_server_receipts_missed_total").await.as_deref(), Some("1"));
         site.close().await;
     });
 }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use keyglass_protocol::message::PutAnswer;
 use keyglass_protocol::quantity::{Epoch, LogSize};
-use keyglass_schema::test_database::{Backend, TestDatabase};
+use keyglass_schema::test_database::Backend;
 use keyglass_server::clock::{Clock as _, ManualClock};
 use keyglass_server::guard::{FileGuard, Guard, GuardError, Guarded};
 use keyglass_server::publisher::{Progress, Step};
 use keyglass_testkit::world::{FIRST_TIME, ORIGIN, Person};
 
+use crate::common::faults::{break_writes, mend_writes};
 use crate::common::outside::Outside;
 use crate::common::{BACKENDS, Place, Site, run};
 
@@ -179,27 +180,6 @@ fn each_write_of_the_database_fails() {
                 scene.check(&site).await;
                 site.close().await;
             });
-        }
-    }
-}
-
-fn break_writes(database: &TestDatabase, table: &str, event: &str) {
-    match database.backend() {
-        Backend::Sqlite => database.execute(&format!(
-            "CREATE TRIGGER fault BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, 'fault'); END"
-        )),
-        Backend::Postgres => database.execute(&format!(
-            "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'fault'; END $$;
-             CREATE TRIGGER fault BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION fault()"
-        )),
-    }
-}
-
-fn mend_writes(database: &TestDatabase, table: &str) {
-    match database.backend() {
-        Backend::Sqlite => database.execute("DROP TRIGGER fault"),
-        Backend::Postgres => {
-            database.execute(&format!("DROP TRIGGER fault ON {table}; DROP FUNCTION fault()"))
         }
     }
 }

@@ -1,13 +1,16 @@
 //! A whole directory in a test: a real database, real ports, a publisher that is driven by hand, and an outsider who
 //! believes nothing.
 
+pub mod faults;
 pub mod lines;
 pub mod outside;
 pub mod witness;
 
 use std::sync::{Arc, Mutex};
 
+use ed25519_dalek::SigningKey;
 use keyglass_monitoring::Registry;
+use keyglass_protocol::codec::base64_decode;
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::{B64, PutAnswer, PutRequest};
 use keyglass_schema::test_database::{Backend, TestDatabase};
@@ -33,6 +36,7 @@ pub struct Place {
     pub clock: Arc<ManualClock>,
     pub stop_at: Arc<StopAt>,
     pub layer: Layer,
+    pub origin: String,
 }
 
 /// Randomness that is the same in every run.
@@ -88,6 +92,7 @@ impl Place {
             clock: Arc::new(ManualClock::new(FIRST_TIME)),
             stop_at: Arc::default(),
             layer,
+            origin: ORIGIN.to_owned(),
         }
     }
 
@@ -96,7 +101,7 @@ impl Place {
             listen: Some("127.0.0.1:0".parse().unwrap()),
             admin_listen: Some("127.0.0.1:0".parse().unwrap()),
             data_dir: Some(self.dir.path().join("data")),
-            origin: Some(ORIGIN.to_owned()),
+            origin: Some(self.origin.clone()),
             ..self.layer.clone()
         })
         .unwrap();
@@ -110,6 +115,40 @@ impl Place {
             keyglass_server::bootstrap::generate(&settings, &Counter(Mutex::new(0))).unwrap();
         }
         keyglass_server::bootstrap::keys(&settings, &Counter(Mutex::new(0))).unwrap()
+    }
+
+    /// The private half of one of the log's keys, as in `import`.
+    pub fn secret(&self, role: &str) -> SigningKey {
+        self.keys();
+        let path = self.settings().key_dir().join(format!("{role}.key"));
+        let line = std::fs::read_to_string(path).unwrap();
+        let typed = base64_decode(line.trim_end().splitn(5, '+').last().unwrap()).unwrap();
+        SigningKey::from_bytes(&typed[1..].try_into().unwrap())
+    }
+
+    /// Puts another key in the place of one of the log's, as in `heartbeat.key`.
+    pub fn replace_key(&self, file: &str, seed: u64) {
+        self.keys();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let settings = Settings::resolve(Layer {
+            data_dir: Some(elsewhere.path().to_owned()),
+            origin: Some(self.origin.clone()),
+            ..Layer::default()
+        })
+        .unwrap();
+        keyglass_server::bootstrap::generate(&settings, &Counter(Mutex::new(seed * 1_000))).unwrap();
+        let to = self.settings().key_dir().join(file);
+        std::fs::copy(settings.key_dir().join(file), to).unwrap();
+    }
+
+    /// Why a process does not start here.
+    pub fn refusal(&self) -> &'static str {
+        let registry = Registry::new("keyglass-server", "test").unwrap();
+        let clock: Arc<ManualClock> = Arc::clone(&self.clock);
+        match server::open(self.settings(), self.keys(), clock, &registry) {
+            Ok(_) => panic!("it starts"),
+            Err(error) => error.reason(),
+        }
     }
 
     /// A clock tick, so that times differ.
@@ -137,7 +176,7 @@ impl Site {
     pub async fn try_open(place: &Place) -> Result<Self, PublishError> {
         let settings = place.settings();
         std::fs::create_dir_all(&settings.data_dir).unwrap();
-        let guard = FileGuard::open(&settings.guard, ORIGIN)?;
+        let guard = FileGuard::open(&settings.guard, &place.origin)?;
         Self::with_guard(place, Box::new(guard)).await
     }
 
@@ -183,6 +222,18 @@ impl Site {
 
     pub async fn advance(&mut self) -> Result<Progress, PublishError> {
         self.try_advance().await.expect("the publisher was stopped")
+    }
+
+    pub async fn turn(&mut self) -> Result<Progress, PublishError> {
+        self.publisher.as_mut().unwrap().turn().await
+    }
+
+    /// A line of the metrics: what stands behind its name and labels.
+    pub async fn metric(&self, name: &str) -> Option<String> {
+        let text = self.client.get(format!("{}/metrics", self.admin)).send().await.unwrap();
+        let text = text.text().await.unwrap();
+        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
+        line.map(str::to_owned)
     }
 
     pub async fn refresh(&mut self) -> Result<(), PublishError> {
@@ -236,6 +287,22 @@ impl Site {
         let (status, body) = self.put(label, record).await;
         assert_eq!(status, 202, "{}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
+    }
+
+    /// Submits a record that must be refused, and says with which status, type and `reason`.
+    pub async fn refuse_for(&self, label: &Label, record: &[u8]) -> (u16, String, String) {
+        let (status, body) = self.put(label, record).await;
+        let document: Value = serde_json::from_slice(&body).unwrap();
+        let reason = document["reason"].as_str().unwrap_or_default();
+        (status, problem(&body), reason.to_owned())
+    }
+
+    /// Submits a record that must be accepted, and publishes it a tick later.
+    pub async fn publish(&mut self, place: &Place, label: &Label, record: &[u8]) -> PutAnswer {
+        let given = self.accept(label, record).await;
+        place.tick();
+        assert_eq!(self.advance().await.unwrap(), Progress::Published);
+        given
     }
 
     /// Submits a record that must be refused, and says with which status and `reason` or type.

@@ -1,5 +1,7 @@
 //! An outsider: asks over HTTP, verifies everything with `protocol`, remembers every head.
 
+use std::collections::BTreeMap;
+
 use keyglass_protocol::config::{ConfigChain, ConfigDocument};
 use keyglass_protocol::epoch::{Leaf, SignedEpoch, TimeBounds, Trust, VerifiedEpoch};
 use keyglass_protocol::label::Label;
@@ -8,9 +10,9 @@ use keyglass_protocol::message::{Answer, PutAnswer, ReceiptAnswer, ReceiptState}
 use keyglass_protocol::note::{Policy, SignedCheckpoint};
 use keyglass_protocol::quantity::{AuditHash, KeyVersion, LogHash, LogSize, Millis, Nonce};
 use keyglass_protocol::receipt::SignedReceipt;
-use keyglass_protocol::record::AccountRecord;
+use keyglass_protocol::record::{AccountRecord, AliasRecord};
 use keyglass_protocol::tree::{self, Freshness};
-use keyglass_protocol::verify::{self, Found, Pinned};
+use keyglass_protocol::verify::{self, AuthorisedAccount, Found, Pinned, Refusal};
 use sha2::{Digest as _, Sha256};
 
 use super::{Site, path_of};
@@ -44,6 +46,7 @@ impl Outside {
         let pending = self.open(site, "/log/pending").await;
         let size = pending.checkpoint().size;
         let leaves = self.leaves(site, size).await;
+        self.follow(site, &leaves).await;
         let roots = self.roots(&leaves);
         assert_eq!(roots[size.get() as usize], pending.checkpoint().root);
         self.heads.push((size, pending.checkpoint().root));
@@ -95,13 +98,34 @@ impl Outside {
         leaves
     }
 
+    /// Follows the configuration along the leaves, each document from the first leaf that names it.
+    async fn follow(&mut self, site: &Site, leaves: &[Leaf]) {
+        let mut chain = self.trust.config().clone();
+        for leaf in leaves {
+            if chain.document(&leaf.config).is_some() {
+                continue;
+            }
+            let (status, bytes) = site.get(&format!("/v1/config/{}", leaf.config)).await;
+            assert_eq!(status, 200);
+            chain.push(ConfigDocument::parse(&bytes).unwrap(), leaf.epoch).unwrap();
+        }
+        if let Some(last) = leaves.last() {
+            chain.check_not_ended(last.epoch).unwrap();
+        }
+        let trust = &self.trust;
+        let (key, policy) = (trust.log_key().clone(), trust.policy().cloned());
+        self.trust = Trust::new(key, chain, policy, *trust.bounds()).unwrap();
+    }
+
     /// The root of every prefix.
     fn roots(&self, leaves: &[Leaf]) -> Vec<LogHash> {
         let mut frontier = Frontier::new();
         let mut roots = vec![frontier.root()];
         for (index, leaf) in leaves.iter().enumerate() {
             assert_eq!(leaf.epoch.get(), index as u64, "epochs without gap");
-            assert_eq!(leaf.config, self.trust.document().hash());
+            let named = self.trust.config().documents().iter().rev();
+            let (_, named) = named.clone().find(|(from, _)| *from <= leaf.epoch).unwrap();
+            assert_eq!(leaf.config, named.hash(), "documents follow each other");
             frontier.push(leaf.hash()).unwrap();
             roots.push(frontier.root());
         }
@@ -162,13 +186,46 @@ impl Outside {
         Some(authorised.newest().clone())
     }
 
+    /// The authorised history of an account, whatever has become of it.
+    pub async fn history(&self, site: &Site, label: &Label) -> AuthorisedAccount {
+        let (status, answer) = self.ask(site, label).await;
+        assert_eq!(status, 200);
+        let epoch = self.verify_epoch(site, &answer);
+        let history = verify::history(&epoch, &self.trust, label, KeyVersion::FIRST, &answer).unwrap();
+        verify::authorise_account(&self.trust, &history, Pinned::Nothing).unwrap()
+    }
+
+    /// The authorised newest record of an alias, by the histories of everybody who ever held it.
+    pub async fn alias(&self, site: &Site, alias: &Label) -> Result<AliasRecord, Refusal> {
+        let (status, body) = site.get(&format!("{}/history", path_of(alias))).await;
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        let answer: Answer = serde_json::from_slice(&body).unwrap();
+        let epoch = self.verify_epoch(site, &answer);
+        let history = verify::history(&epoch, &self.trust, alias, KeyVersion::FIRST, &answer)?;
+        let mut accounts = BTreeMap::new();
+        for version in history.versions() {
+            let record = AliasRecord::decode(version.value().unwrap()).unwrap();
+            if let Some(holder) = &record.holder {
+                let label = Label::Account(holder.account.clone());
+                accounts.insert(holder.account.clone(), self.history(site, &label).await);
+            }
+        }
+        let alias = verify::authorise_alias(&self.trust, &history, Pinned::Nothing, &accounts)?;
+        Ok(alias.newest().clone())
+    }
+
     /// Verifies what a client verifies when it gets a receipt.
     pub fn check_receipt(&self, given: &PutAnswer, record: &[u8]) -> SignedReceipt {
-        let signed =
-            SignedReceipt::open(given.receipt.as_bytes(), &self.trust.document().receipt_vkey).unwrap();
+        let documents = self.trust.config().documents().iter();
+        let signed = documents
+            .filter_map(|(_, d)| {
+                let opened = SignedReceipt::open(given.receipt.as_bytes(), &d.receipt_vkey).ok();
+                opened.filter(|r| r.receipt().config == d.hash())
+            })
+            .next()
+            .expect("signed by the key of the document that it names");
         let receipt = signed.receipt();
         assert_eq!(receipt.id().to_string(), given.id);
-        assert_eq!(receipt.config, self.trust.document().hash());
         let version = KeyVersion::new(given.version).unwrap();
         let label = given.label.as_bytes();
         let leaf = tree::verify_vrf(

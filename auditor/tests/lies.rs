@@ -11,10 +11,11 @@ use std::collections::BTreeSet;
 
 use akd::AzksValue;
 use keyglass_auditor::follower::Compared;
+use keyglass_protocol::config::{ConfigDocument, Successor};
 use keyglass_protocol::log::Frontier;
 use keyglass_protocol::quantity::{LogHash, LogSize};
 use keyglass_testkit::audited::lies::{self, Lie, Scene, Verdict, Way};
-use keyglass_testkit::audited::{Rig, World, note};
+use keyglass_testkit::audited::{Rig, World, config_values, note, vkey};
 
 async fn two_epochs() -> (World, Rig) {
     let mut world = World::new().await;
@@ -114,6 +115,24 @@ fn there_are_at_least_forty_lies_with_names_of_their_own() {
         .filter(|(lie, _)| lie.verdict != Verdict::Waited)
         .count();
     assert!(signed >= 40, "{signed}");
+}
+
+#[tokio::test]
+async fn a_leaf_after_the_last_is_proven() {
+    let (mut world, mut rig) = two_epochs().await;
+    let mut values = config_values();
+    values.previous_config_sha256 = Some(world.config.hash());
+    let log_vkey = vkey("next.example/log", 99);
+    values.successor = Some(Successor {
+        origin: log_vkey.origin().clone(),
+        log_vkey,
+    });
+    world.config = ConfigDocument::create(&values).unwrap();
+    world.serve_config(world.config.bytes());
+    world.publish(1).await;
+    rig.signs(3).await;
+    world.publish(1).await;
+    proven(&mut world, &mut rig, "after the end", "bad-leaf", "log-ended").await;
 }
 
 #[tokio::test]

@@ -389,3 +389,29 @@ fn new_keys_in_a_configuration_alarm_until_they_are_accepted() {
     let trust = follow(&scene.world, pinned, documents, true).unwrap();
     assert_eq!(trust.document().hash(), renewed.hash());
 }
+
+#[test]
+fn a_log_that_ended_does_not_go_on() {
+    let mut scene = Scene::new();
+    let pinned = scene.world.trust();
+    let first = scene.world.config.clone();
+    let key = scene.alice.identity.verifying_key();
+    let log_vkey = VerifierKey::new_ed25519("keyglass.test/next", key.as_bytes()).unwrap();
+    let successor = keyglass_protocol::config::Successor {
+        origin: log_vkey.origin().clone(),
+        log_vkey,
+    };
+    let last = next_config(&scene.world, |v| v.successor = Some(successor));
+    scene.world.config = last.clone();
+    scene.world.publish(&[Person::new("carol", 5).entry()]);
+    let documents = vec![first, last.clone()];
+    let alarm = follow(&scene.world, pinned.clone(), documents.clone(), false);
+    assert_eq!(alarm.unwrap_err(), "configuration-keys-changed");
+    let trust = follow(&scene.world, pinned.clone(), documents.clone(), true).unwrap();
+    assert_eq!(trust.document().hash(), last.hash());
+    scene.world.publish(&[Person::new("dave", 6).entry()]);
+    for trust in [trust, pinned] {
+        let refused = follow(&scene.world, trust, documents.clone(), true);
+        assert_eq!(refused.unwrap_err(), "log-ended");
+    }
+}

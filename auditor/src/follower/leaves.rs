@@ -106,6 +106,7 @@ impl Follower {
         match &previous {
             Some(previous) => {
                 Leaf::check_successor(previous, &leaf).map_err(|e| place.bad_pair(e.reason(), &[]))?;
+                self.check_not_ended(place, previous, &leaf)?;
             }
             None if leaf.root != tree::empty_root() => return Err(Refusal::FirstRoot.into()),
             None => {}
@@ -130,6 +131,15 @@ impl Follower {
                 Err(Refusal::LeafTimeBehind { epoch, time, signed }.into())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A document that names a successor stands in the last leaf and in no other.
+    fn check_not_ended(&self, place: &Place<'_>, previous: &Leaf, leaf: &Leaf) -> Result<(), Stop> {
+        let named = self.config.as_ref().filter(|c| c.hash() == leaf.config);
+        match named.filter(|c| previous.config == leaf.config && c.successor.is_some()) {
+            Some(last) => Err(place.bad_pair("log-ended", &[last.bytes(), last.bytes()])),
+            None => Ok(()),
         }
     }
 

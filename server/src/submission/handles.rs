@@ -67,12 +67,12 @@ pub(super) fn check(
 
 /// Neither a reserved name nor anything that looks like one.
 fn check_reserved(settings: &HandleSettings, handle: &Handle) -> Result<(), SubmitError> {
-    let shape = looks_like(handle.as_str());
+    let shape = reads_like(handle.as_str());
     let configured = settings.reserved.iter().map(Handle::as_str);
     if RESERVED
         .into_iter()
         .chain(configured)
-        .any(|name| looks_like(name) == shape)
+        .any(|name| reads_like(name) == shape)
     {
         Err(SubmitError::HandleReserved)
     } else {
@@ -103,6 +103,23 @@ fn looks_like(name: &str) -> String {
     let once: String = skeleton(name).collect();
     let small = once.to_lowercase();
     skeleton(&small).collect::<String>().to_lowercase()
+}
+
+/// The skeleton without separators, and with the digits and signs that people write for letters. Too coarse for names of
+/// people, but nobody is called after the service.
+fn reads_like(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .filter(|c| !matches!(c, '.' | '-' | '_'))
+        .map(|c| match c {
+            '3' => 'e',
+            '4' | '@' => 'a',
+            '5' | '$' => 's',
+            '7' => 't',
+            other => other,
+        })
+        .collect();
+    looks_like(&plain).replace('i', "l")
 }
 
 #[cfg(test)]
@@ -144,10 +161,12 @@ mod tests {
         for name in RESERVED {
             assert!(check_reserved(&settings, &handle(name)).is_err(), "{name}");
         }
-        for name in ["acme", "асмe", "adm1n", "аdmіn", "ѕuрроrt", "keyg1ass", "ro0t"] {
+        for name in [
+            "acme", "асмe", "adm1n", "аdmіn", "ѕuрроrt", "keyg1ass", "ro0t", "key-glass", "sup.p0rt", "s3curity", "4dmin",
+        ] {
             assert!(check_reserved(&settings, &handle(name)).is_err(), "{name}");
         }
-        for name in ["alice", "admin2", "rooted", "академик"] {
+        for name in ["alice", "admin2", "rooted", "академик", "hello"] {
             assert!(check_reserved(&settings, &handle(name)).is_ok(), "{name}");
         }
     }

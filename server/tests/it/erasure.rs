@@ -157,6 +157,7 @@ fn nobody_elses_handle_becomes_unverifiable_by_an_erasure() {
             }
             place.clock.advance(HOUR);
             erase(&place, &mut site).unwrap();
+            site.refresh().await.unwrap();
             assert_eq!(blank(&site, &alice), [false, false], "kept: Bob's handle relies on her");
             assert_eq!(blank(&site, &carol), [true, false]);
             assert_eq!(outside.alias(&site, &first).await, Ok(taken));

@@ -128,6 +128,7 @@ fn the_owner_cancels_a_recovery() {
             site.refuse_for(&alice.label(), late.bytes()).await,
             broken("notice-missing")
         );
+        site.refresh().await.unwrap();
         assert_eq!(outside.account(&site, &alice.label()).await, Some(cancelled));
         site.close().await;
     });

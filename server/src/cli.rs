@@ -209,9 +209,10 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let running = server::start(settings, keys, Arc::new(SystemClock), Arc::new(NoSteps))
         .await
         .map_err(|e| Failure::refused(e.reason(), &e))?;
-    announce(&running);
     let stopper = running.stopper();
+    // Before anybody is told that it runs, and may want to stop it.
     let signals = stop_signals()?;
+    announce(&running);
     tokio::spawn(async move {
         signals.await;
         tracing::info!("stopping");

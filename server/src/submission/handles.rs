@@ -162,7 +162,7 @@ mod tests {
             assert!(check_reserved(&settings, &handle(name)).is_err(), "{name}");
         }
         for name in [
-            "acme", "асмe", "adm1n", "аdmіn", "ѕuрроrt", "keyg1ass", "ro0t", "key-glass", "sup.p0rt", "s3curity", "4dmin",
+            "acme", "аcmе", "adm1n", "аdmіn", "ѕuрроrt", "keyg1ass", "ro0t", "key-glass", "sup.p0rt", "s3curity", "4dmin",
         ] {
             assert!(check_reserved(&settings, &handle(name)).is_err(), "{name}");
         }

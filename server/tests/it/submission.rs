@@ -155,15 +155,15 @@ fn every_broken_rule_has_its_status() {
             let body = with(&|b| b.kind = kind);
             assert_eq!(
                 refused(&body, own).await,
-                (422, "kind-not-accepted".to_owned()),
-                "{kind:?}"
+                (422, "rule-broken".to_owned()),
+                "{kind:?}: signed by the wrong key, or no first version"
             );
         }
         let phone = label("phone:+14155550100");
         let claim = alice.claim("phone:+14155550100", None);
         assert_eq!(
             site.refuse(&phone, claim.bytes()).await,
-            (422, "kind-not-accepted".to_owned())
+            (422, "account-absent".to_owned())
         );
 
         // Changes of an existing account.

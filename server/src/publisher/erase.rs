@@ -37,6 +37,14 @@ impl Publisher {
         Ok(())
     }
 
+    /// Answers are kept until the head moves; one of them may show what is erased.
+    fn forget_answers(&self) -> Result<(), PublishError> {
+        if let Some(head) = self.service.head.get() {
+            self.service.head.set(head.with_note(head.checkpoint.as_bytes())?);
+        }
+        Ok(())
+    }
+
     fn erase(&self, closing: &Closing, published: Epoch, now: Millis) -> Result<(), PublishError> {
         let (store, label) = (&self.service.store, &closing.label);
         let newest = store.newest(label, published)?;
@@ -47,7 +55,10 @@ impl Publisher {
         };
         match record.kind {
             AccountKind::Closed => match store.erase(label, record.version, published)? {
-                Erasure::Done(records) => tracing::info!(records, "a closed account was erased"),
+                Erasure::Done(records) => {
+                    tracing::info!(records, "a closed account was erased");
+                    self.forget_answers()?;
+                }
                 Erasure::Kept => tracing::info!("a closed account is kept: another's alias relies on it"),
                 Erasure::Moved | Erasure::Pending => store.postpone_closing(label, now)?,
             },

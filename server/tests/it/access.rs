@@ -207,3 +207,72 @@ fn the_directory_says_whether_it_is_open() {
         );
     });
 }
+
+#[test]
+fn each_kind_of_record_needs_its_scope() {
+    run(async {
+        let place = guarded(Layer::default());
+        let (recovery, import) = (place.secret("recovery"), place.secret("import"));
+        let mut site = Site::begun(&place).await;
+        let (mut alice, bob) = (Person::new("alice", 1), Person::new("bob", 2));
+        let scope = is(403, "forbidden", "token-scope");
+        let other = is(403, "forbidden", "token-other-account");
+        let good = is(202, "", "");
+        let check = async |site: &Site, label: &Label, record: &[u8], refused: &[(String, (u16, String, String))], accepted: String| {
+            for (token, expected) in refused {
+                assert_eq!(put(site, label, record, Some(token)).await, *expected);
+            }
+            assert_eq!(put(site, label, record, Some(&accepted)).await, good);
+        };
+        let imported = alice.imported(ORIGIN, keyglass_protocol::quantity::RecordHash::ZERO, &import);
+        let refused = [(token("alice", "account"), scope.clone())];
+        check(&site, &alice.label(), imported.bytes(), &refused, token("bob", "import")).await;
+        let refused = [(token("bob", "import"), scope.clone())];
+        check(&site, &bob.label(), bob.newest.bytes(), &refused, token("bob", "account")).await;
+        site.advance().await.unwrap();
+        place.tick();
+
+        // Whoever may recover may not write in the owner's name, and the other way round.
+        alice.newest = imported;
+        let handle = label("handle:alice");
+        let claim = alice.claim("handle:alice", None);
+        let refused = [(token("alice", "recovery"), scope.clone())];
+        check(&site, &handle, claim.bytes(), &refused, token("alice", "account")).await;
+        let recovered = alice.recover(3, &recovery);
+        let refused = [
+            (token("alice", "account"), scope.clone()),
+            (token("bob", "recovery"), other.clone()),
+        ];
+        for (token, expected) in &refused {
+            assert_eq!(put(&site, &alice.label(), recovered.bytes(), Some(token)).await, *expected);
+        }
+        site.advance().await.unwrap();
+        place.tick();
+        check(&site, &alice.label(), recovered.bytes(), &refused, token("alice", "recovery")).await;
+        site.advance().await.unwrap();
+        place.tick();
+
+        let reassigned = bob.reassign(&claim, &recovery);
+        let refused = [
+            (token("bob", "account"), scope.clone()),
+            (token("alice", "recovery"), other.clone()),
+        ];
+        check(&site, &handle, reassigned.bytes(), &refused, token("bob", "recovery")).await;
+        site.advance().await.unwrap();
+        place.tick();
+        // Either side of a transfer may hand it in; both have signed.
+        let transferred = bob.transfer(&reassigned, &alice);
+        let refused = [(token("carol", "account"), other.clone())];
+        check(&site, &handle, transferred.bytes(), &refused, token("bob", "account")).await;
+        site.advance().await.unwrap();
+        place.tick();
+        let back = alice.transfer(&transferred, &bob);
+        check(&site, &handle, back.bytes(), &refused, token("bob", "account")).await;
+        site.advance().await.unwrap();
+        place.tick();
+        let closed = alice.clone().close(Some(&recovery));
+        let refused = [(token("alice", "account"), scope)];
+        check(&site, &alice.label(), closed.bytes(), &refused, token("alice", "recovery")).await;
+        site.close().await;
+    });
+}

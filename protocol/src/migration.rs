@@ -181,7 +181,10 @@ impl Link {
             return Err(MigrationError::PreviousHash);
         }
         let held_by = last.holder.as_ref().ok_or(MigrationError::NothingToMove)?;
-        let same = first.holder.as_ref().is_some_and(|h| h.account == held_by.account);
+        let same = first
+            .holder
+            .as_ref()
+            .is_some_and(|h| h.account == held_by.account);
         same.then_some(()).ok_or(MigrationError::Changed)
     }
 }

@@ -516,7 +516,10 @@ fn a_predecessor_is_read_by_itself() {
     };
     assert_eq!(flawed("size", json!(0)), Err("config-predecessor-empty"));
     assert_eq!(flawed("more", json!(1)), Err("config-unknown-field"));
-    assert_eq!(flawed("origin", json!("other.example")), Err("config-log-key-name"));
+    assert_eq!(
+        flawed("origin", json!("other.example")),
+        Err("config-log-key-name")
+    );
     assert!(Predecessor::from_json(&[b' '; 65_537]).is_err());
 }
 

@@ -32,7 +32,11 @@ fn publish(store: &Store, epoch: u64, records: &[(&Label, u64, &[u8])]) {
 fn put(store: &Store, update: &NewUpdate<'_>, epoch: u64) {
     assert_eq!(store.enqueue(update).unwrap(), Enqueued::New);
     store.freeze_batch(Epoch::new(epoch), 10).unwrap();
-    publish(store, epoch, &[(update.label, update.version.get(), update.record)]);
+    publish(
+        store,
+        epoch,
+        &[(update.label, update.version.get(), update.record)],
+    );
     store.finish_batch(Epoch::new(epoch)).unwrap();
 }
 
@@ -94,7 +98,11 @@ fn the_first_of_two_look_alikes_keeps_the_look() {
         let refused = label("handle:paui");
         let third = with(update(&refused, b"x", 1, &receipts[4]), looks("paul", true));
         assert_eq!(store.enqueue(&third).unwrap(), Enqueued::Confusable);
-        assert_eq!(database.count("receipts"), 3, "nothing was written for those that were refused");
+        assert_eq!(
+            database.count("receipts"),
+            3,
+            "nothing was written for those that were refused"
+        );
     });
 }
 
@@ -139,15 +147,27 @@ fn an_erasure_blanks_what_lies_below_the_closing() {
             "readers do not see it yet"
         );
         assert!(!store.is_erased(&alice).unwrap());
-        assert_eq!(store.erase(&alice, version(3), Epoch::new(3)).unwrap(), Erasure::Done(2));
+        assert_eq!(
+            store.erase(&alice, version(3), Epoch::new(3)).unwrap(),
+            Erasure::Done(2)
+        );
         assert!(store.is_erased(&alice).unwrap());
         assert_eq!(values(&store, &alice), [&b""[..], b"", b"closed"]);
         let kept = |n: u8| store.receipt(&[n; 32]).unwrap().unwrap();
-        assert_eq!((kept(11).epoch, kept(12).epoch), (Some(Epoch::new(1)), Some(Epoch::new(2))));
-        assert_eq!((kept(11).row.nonce, kept(11).row.vrf_proof), (Nonce::new([0; 32]), Vec::new()));
+        assert_eq!(
+            (kept(11).epoch, kept(12).epoch),
+            (Some(Epoch::new(1)), Some(Epoch::new(2)))
+        );
+        assert_eq!(
+            (kept(11).row.nonce, kept(11).row.vrf_proof),
+            (Nonce::new([0; 32]), Vec::new())
+        );
         assert_eq!(kept(13).row, receipt(13));
         assert_eq!(store.closings(Millis::new(u64::MAX >> 1), 10).unwrap(), []);
-        assert_eq!(store.erase(&alice, version(3), Epoch::new(3)).unwrap(), Erasure::Done(0));
+        assert_eq!(
+            store.erase(&alice, version(3), Epoch::new(3)).unwrap(),
+            Erasure::Done(0)
+        );
 
         let late = receipt(99);
         let follows = Conditions {
@@ -167,8 +187,15 @@ fn what_waits_or_is_needed_is_not_erased() {
         let late = receipt(99);
         let notice = update(&alice, b"notice", 4, &late);
         assert_eq!(store.enqueue(&notice).unwrap(), Enqueued::New);
-        assert_eq!(store.erase(&alice, version(3), Epoch::new(3)).unwrap(), Erasure::Pending);
-        assert_eq!(store.closings(Millis::new(u64::MAX >> 1), 10).unwrap(), [], "while it waits");
+        assert_eq!(
+            store.erase(&alice, version(3), Epoch::new(3)).unwrap(),
+            Erasure::Pending
+        );
+        assert_eq!(
+            store.closings(Millis::new(u64::MAX >> 1), 10).unwrap(),
+            [],
+            "while it waits"
+        );
         store.freeze_batch(Epoch::new(4), 10).unwrap();
         publish(&store, 4, &[(&alice, 4, b"notice")]);
         store.finish_batch(Epoch::new(4)).unwrap();
@@ -187,12 +214,18 @@ fn what_waits_or_is_needed_is_not_erased() {
             ..Conditions::default()
         };
         put(&store, &with(update(&handle, b"claim", 1, &given), relies), 8);
-        assert_eq!(store.erase(&carol, version(3), Epoch::new(8)).unwrap(), Erasure::Kept);
+        assert_eq!(
+            store.erase(&carol, version(3), Epoch::new(8)).unwrap(),
+            Erasure::Kept
+        );
         assert_eq!(values(&store, &carol), [&b"one"[..], b"two", b"closed"]);
 
         // The other way round: nobody can take a handle over from an account that is erased.
         let dave = closed(&store, "dave", 9, 30);
-        assert_eq!(store.erase(&dave, version(3), Epoch::new(11)).unwrap(), Erasure::Done(2));
+        assert_eq!(
+            store.erase(&dave, version(3), Epoch::new(11)).unwrap(),
+            Erasure::Done(2)
+        );
         let (other, given, dave_id) = (label("handle:y"), receipt(97), [account("dave")]);
         let relies = Conditions {
             relies_on: &dave_id,
@@ -238,7 +271,13 @@ fn padding_is_foretold_by_the_secret_alone() {
         assert_ne!(store.padding_label(Epoch::new(2), 0), one);
         assert_ne!(store.padding_label(Epoch::new(1), 1), one);
         let hex = one.strip_prefix("padding:").unwrap();
-        assert!(hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()), "{one}");
-        assert!(Label::parse(&one).is_err(), "nobody can ask for it or write to it");
+        assert!(
+            hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()),
+            "{one}"
+        );
+        assert!(
+            Label::parse(&one).is_err(),
+            "nobody can ask for it or write to it"
+        );
     });
 }

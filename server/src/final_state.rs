@@ -22,7 +22,9 @@ pub enum FinalStateError {
     #[error("configuration: {0}")]
     Document(#[from] ConfigError),
     /// No leaf names a successor yet, or readers do not stand on that leaf.
-    #[error("this log has not ended: start it with --successor, and wait until readers stand on its last leaf")]
+    #[error(
+        "this log has not ended: start it with --successor, and wait until readers stand on its last leaf"
+    )]
     NotEnded,
 }
 

@@ -134,7 +134,11 @@ impl Publisher {
                     return Ok(Progress::Published);
                 }
                 if !self.publish_batch(found.tree).await? {
-                    return Ok(if published { Progress::Published } else { Progress::Idle });
+                    return Ok(if published {
+                        Progress::Published
+                    } else {
+                        Progress::Idle
+                    });
                 }
                 published = true;
             }

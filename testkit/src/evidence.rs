@@ -152,7 +152,12 @@ pub fn all() -> Vec<Case> {
         ("leaf_config_unchanged", "refused", "no-contradiction", || {
             config_leaves(ConfigFlaw::Unchanged)
         }),
-        ("bad_leaf_after_the_last", "proven", "log-ended", leaf_after_the_last),
+        (
+            "bad_leaf_after_the_last",
+            "proven",
+            "log-ended",
+            leaf_after_the_last,
+        ),
         (
             "leaves_not_neighbours",
             "refused",

@@ -94,62 +94,103 @@ pub fn all() -> Vec<(&'static str, Value)> {
             |s| s.state().akd_root = RootHash::new([9; 32]),
             account,
         ),
-        ("not_imported", Some("migration-not-imported"), |_| {}, |s| {
-            (s.alice.newest.bytes().to_vec(), s.alice.newest.bytes().to_vec())
-        }),
-        ("other_account", Some("migration-other-label"), |_| {}, |s| {
-            let bob = Person::new("bob", 1);
-            let moved = bob.imported(CONTINUED, s.alice.newest.hash(), &s.new_keys.import);
-            (s.alice.newest.bytes().to_vec(), moved.bytes().to_vec())
-        }),
-        ("names_nothing", Some("migration-previous-hash"), |_| {}, |s| {
-            s.account(RecordHash::ZERO)
-        }),
-        ("other_identity", Some("migration-changed"), |_| {}, |s| {
-            let mut stolen = s.alice.clone();
-            stolen.rotate(7);
-            let moved = stolen.imported(CONTINUED, s.alice.newest.hash(), &s.new_keys.import);
-            (s.alice.newest.bytes().to_vec(), moved.bytes().to_vec())
-        }),
-        ("other_devices", Some("migration-changed"), |_| {}, |s| {
-            let mut more = s.alice.clone();
-            more.add_device(9, 9);
-            let moved = more.imported(CONTINUED, s.alice.newest.hash(), &s.new_keys.import);
-            (s.alice.newest.bytes().to_vec(), moved.bytes().to_vec())
-        }),
-        ("other_delay", Some("migration-changed"), |_| {}, |s| {
-            let mut body = s.alice.newest.body().clone();
-            body.recovery_delay = 60;
-            let strict = body.sign(&[(Role::Identity, &s.alice.identity)]).unwrap();
-            let moved = s.alice.imported(CONTINUED, strict.hash(), &s.new_keys.import);
-            (strict.bytes().to_vec(), moved.bytes().to_vec())
-        }),
-        ("other_extension", Some("migration-changed"), |_| {}, |s| {
-            let mut body = s.alice.newest.body().clone();
-            body.extension = b"more".to_vec();
-            let long = body.sign(&[(Role::Identity, &s.alice.identity)]).unwrap();
-            let moved = s.alice.imported(CONTINUED, long.hash(), &s.new_keys.import);
-            (long.bytes().to_vec(), moved.bytes().to_vec())
-        }),
-        ("closed_account", Some("migration-nothing-to-move"), |_| {}, |s| {
-            let mut closed = s.alice.clone();
-            let last = closed.end(None);
-            assert_eq!(last.kind, AccountKind::Closed);
-            let moved = closed.imported(CONTINUED, last.hash(), &s.new_keys.import);
-            (last.bytes().to_vec(), moved.bytes().to_vec())
-        }),
+        (
+            "not_imported",
+            Some("migration-not-imported"),
+            |_| {},
+            |s| (s.alice.newest.bytes().to_vec(), s.alice.newest.bytes().to_vec()),
+        ),
+        (
+            "other_account",
+            Some("migration-other-label"),
+            |_| {},
+            |s| {
+                let bob = Person::new("bob", 1);
+                let moved = bob.imported(CONTINUED, s.alice.newest.hash(), &s.new_keys.import);
+                (s.alice.newest.bytes().to_vec(), moved.bytes().to_vec())
+            },
+        ),
+        (
+            "names_nothing",
+            Some("migration-previous-hash"),
+            |_| {},
+            |s| s.account(RecordHash::ZERO),
+        ),
+        (
+            "other_identity",
+            Some("migration-changed"),
+            |_| {},
+            |s| {
+                let mut stolen = s.alice.clone();
+                stolen.rotate(7);
+                let moved = stolen.imported(CONTINUED, s.alice.newest.hash(), &s.new_keys.import);
+                (s.alice.newest.bytes().to_vec(), moved.bytes().to_vec())
+            },
+        ),
+        (
+            "other_devices",
+            Some("migration-changed"),
+            |_| {},
+            |s| {
+                let mut more = s.alice.clone();
+                more.add_device(9, 9);
+                let moved = more.imported(CONTINUED, s.alice.newest.hash(), &s.new_keys.import);
+                (s.alice.newest.bytes().to_vec(), moved.bytes().to_vec())
+            },
+        ),
+        (
+            "other_delay",
+            Some("migration-changed"),
+            |_| {},
+            |s| {
+                let mut body = s.alice.newest.body().clone();
+                body.recovery_delay = 60;
+                let strict = body.sign(&[(Role::Identity, &s.alice.identity)]).unwrap();
+                let moved = s.alice.imported(CONTINUED, strict.hash(), &s.new_keys.import);
+                (strict.bytes().to_vec(), moved.bytes().to_vec())
+            },
+        ),
+        (
+            "other_extension",
+            Some("migration-changed"),
+            |_| {},
+            |s| {
+                let mut body = s.alice.newest.body().clone();
+                body.extension = b"more".to_vec();
+                let long = body.sign(&[(Role::Identity, &s.alice.identity)]).unwrap();
+                let moved = s.alice.imported(CONTINUED, long.hash(), &s.new_keys.import);
+                (long.bytes().to_vec(), moved.bytes().to_vec())
+            },
+        ),
+        (
+            "closed_account",
+            Some("migration-nothing-to-move"),
+            |_| {},
+            |s| {
+                let mut closed = s.alice.clone();
+                let last = closed.end(None);
+                assert_eq!(last.kind, AccountKind::Closed);
+                let moved = closed.imported(CONTINUED, last.hash(), &s.new_keys.import);
+                (last.bytes().to_vec(), moved.bytes().to_vec())
+            },
+        ),
         (
             "alias_not_imported",
             Some("migration-not-imported"),
             |_| {},
             |s| (s.handle.bytes().to_vec(), s.handle.bytes().to_vec()),
         ),
-        ("other_alias", Some("migration-other-label"), |_| {}, |s| {
-            let moved =
-                s.alice
-                    .imported_alias("handle:other", CONTINUED, s.handle.hash(), &s.new_keys.import);
-            (s.handle.bytes().to_vec(), moved.bytes().to_vec())
-        }),
+        (
+            "other_alias",
+            Some("migration-other-label"),
+            |_| {},
+            |s| {
+                let moved =
+                    s.alice
+                        .imported_alias("handle:other", CONTINUED, s.handle.hash(), &s.new_keys.import);
+                (s.handle.bytes().to_vec(), moved.bytes().to_vec())
+            },
+        ),
         (
             "alias_names_nothing",
             Some("migration-previous-hash"),
@@ -162,12 +203,17 @@ pub fn all() -> Vec<(&'static str, Value)> {
             |_| {},
             |s| s.alias(&Person::new("bob", 2), s.handle.hash()),
         ),
-        ("released_alias", Some("migration-nothing-to-move"), |_| {}, |s| {
-            let moved = s
-                .alice
-                .imported_alias("handle:alice", CONTINUED, s.released.hash(), &s.new_keys.import);
-            (s.released.bytes().to_vec(), moved.bytes().to_vec())
-        }),
+        (
+            "released_alias",
+            Some("migration-nothing-to-move"),
+            |_| {},
+            |s| {
+                let moved =
+                    s.alice
+                        .imported_alias("handle:alice", CONTINUED, s.released.hash(), &s.new_keys.import);
+                (s.released.bytes().to_vec(), moved.bytes().to_vec())
+            },
+        ),
     ];
     rows.iter()
         .map(|(name, reason, change, records)| {
@@ -208,7 +254,10 @@ impl Scene {
     /// Ends the old log for the one with this key, or only changes something else, and states its last size.
     fn end(&mut self, successor: Option<VerifierKey>) {
         let mut old = World::new(1);
-        old.publish(&[(self.handle.label(), self.handle.bytes().to_vec()), self.alice.entry()]);
+        old.publish(&[
+            (self.handle.label(), self.handle.bytes().to_vec()),
+            self.alice.entry(),
+        ]);
         let mut values = old.config.values().clone();
         values.previous_config_sha256 = Some(old.config.hash());
         values.merge_delay_seconds = 61;

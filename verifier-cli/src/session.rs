@@ -110,7 +110,9 @@ impl<'s> Session<'s> {
             verified => verified?,
         };
         let chain = self.trust.config();
-        chain.check_not_ended(epoch.epoch()).map_err(|e| configs::refuse(&e))?;
+        chain
+            .check_not_ended(epoch.epoch())
+            .map_err(|e| configs::refuse(&e))?;
         self.extend(&epoch, checkpoint, consistency)?;
         let standing = epoch.standing();
         self.audited &= standing.audited();

@@ -72,15 +72,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the database fails; then nothing was erased.
-    pub fn erase(
-        &self,
-        label: &Label,
-        closed: KeyVersion,
-        published: Epoch,
-    ) -> Result<Erasure, StoreError> {
+    pub fn erase(&self, label: &Label, closed: KeyVersion, published: Epoch) -> Result<Erasure, StoreError> {
         self.database.write("erase_closed", |tx| {
             let hash = self.keys.label_hash(label.as_bytes());
-            let newest = stored_version(tx, &self.keys, label.as_bytes(), Selection::newest_until(u64::MAX))?;
+            let newest = stored_version(
+                tx,
+                &self.keys,
+                label.as_bytes(),
+                Selection::newest_until(u64::MAX),
+            )?;
             if newest.is_none_or(|newest| newest.version != closed || newest.epoch > published) {
                 return Ok(Erasure::Moved);
             }
@@ -156,7 +156,9 @@ pub(super) fn schedule(
 
 fn open(keys: &StoreKeys, (hash, since, sealed): (Vec<u8>, i64, Vec<u8>)) -> Result<Closing, StoreError> {
     let text = keys.open(Sealed::Closings, &hash, &sealed)?;
-    let label = core::str::from_utf8(&text).ok().and_then(|t| Label::parse(t).ok());
+    let label = core::str::from_utf8(&text)
+        .ok()
+        .and_then(|t| Label::parse(t).ok());
     Ok(Closing {
         label: label.ok_or(StoreError::Corrupt {
             table: TABLE,

@@ -256,10 +256,9 @@ fn record(error: &RecordError) -> Refusal {
     let problem = match (error, error.class()) {
         (RecordError::Key(_), _) => Problem::BadKey,
         (RecordError::OtherLabel | RecordError::OtherOrigin, _) => Problem::MalformedRecord,
-        (
-            RecordError::NoImportKey | RecordError::ImportClosed { .. } | RecordError::NoRecoveryKey,
-            _,
-        ) => Problem::KindNotAccepted,
+        (RecordError::NoImportKey | RecordError::ImportClosed { .. } | RecordError::NoRecoveryKey, _) => {
+            Problem::KindNotAccepted
+        }
         (RecordError::VersionLimit { .. }, _) => Problem::VersionLimit,
         (RecordError::AccountAbsent | RecordError::HolderKey | RecordError::HolderVersion { .. }, _) => {
             Problem::AccountAbsent

@@ -161,7 +161,9 @@ impl Publisher {
             .saturating_add(timeout.saturating_add(GRACE).min(RECEIPT_GRACE_MS));
         let epoch = size.last_epoch().unwrap_or_default();
         if !self.is_own_heartbeat(epoch)? {
-            tracing::warn!("the head is older than the heartbeat key: no heartbeat until the new key is announced");
+            tracing::warn!(
+                "the head is older than the heartbeat key: no heartbeat until the new key is announced"
+            );
             return Ok(None);
         }
         let oldest = self.service.store.oldest_accepted_beyond(epoch)?;

@@ -27,11 +27,7 @@ impl Publisher {
 /// New entries of the tree: one for a first version, two for a later one, which makes the one before stale.
 fn entries(batch: &[Frozen]) -> usize {
     let of = |update: &Frozen| {
-        if update.version == KeyVersion::FIRST {
-            1
-        } else {
-            2
-        }
+        if update.version == KeyVersion::FIRST { 1 } else { 2 }
     };
     batch.iter().map(of).sum()
 }

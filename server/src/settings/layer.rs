@@ -117,20 +117,10 @@ pub struct Layer {
     )]
     pub reserved_handle: Option<Vec<String>>,
     /// Claims of handles that look like another's: refuse or allow [default: refuse]
-    #[arg(
-        long,
-        global = true,
-        env = "KEYGLASS_CONFUSABLE_HANDLES",
-        value_name = "WHAT"
-    )]
+    #[arg(long, global = true, env = "KEYGLASS_CONFUSABLE_HANDLES", value_name = "WHAT")]
     pub confusable_handles: Option<String>,
     /// How long after its closing an account's earlier records are erased [default: never]
-    #[arg(
-        long,
-        global = true,
-        env = "KEYGLASS_ERASE_CLOSED_AFTER",
-        value_name = "TIME"
-    )]
+    #[arg(long, global = true, env = "KEYGLASS_ERASE_CLOSED_AFTER", value_name = "TIME")]
     pub erase_closed_after: Option<Period>,
     /// When a missing quorum counts as late and updates are refused [default: 10s]
     #[arg(long, global = true, env = "KEYGLASS_QUORUM_LATE", value_name = "TIME")]

@@ -252,7 +252,10 @@ impl Settings {
             return Err(value("max_batch", "must be 1 to 1000000".to_owned()));
         }
         if self.padding > writes::MAX_PADDING {
-            return Err(value("padding", format!("must be at most {}", writes::MAX_PADDING)));
+            return Err(value(
+                "padding",
+                format!("must be at most {}", writes::MAX_PADDING),
+            ));
         }
         let whole_seconds = self.merge_delay.subsec_nanos() == 0;
         if self.merge_delay < Duration::from_secs(1) || !whole_seconds {

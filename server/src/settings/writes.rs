@@ -51,9 +51,10 @@ impl ConfigurationSettings {
 
 impl HandleSettings {
     pub(super) fn resolve(given: &Layer) -> Result<Self, SettingsError> {
-        let reserved = given.reserved_handle.iter().flatten().map(|name| {
-            Handle::parse(name).map_err(|e| value("reserved_handle", format!("{name:?}: {e}")))
-        });
+        let reserved =
+            given.reserved_handle.iter().flatten().map(|name| {
+                Handle::parse(name).map_err(|e| value("reserved_handle", format!("{name:?}: {e}")))
+            });
         let allow_confusable = match given.confusable_handles.as_deref() {
             None | Some("refuse") => false,
             Some("allow") => true,
@@ -82,9 +83,24 @@ fn limits(given: &Layer) -> Result<Limits, SettingsError> {
     };
     within("limit_record_bytes", found.record_bytes, 1, MAX_RECORD_BYTES)?;
     within("limit_devices", found.devices, 1, MAX_DEVICES)?;
-    within("limit_owner_versions", found.owner_versions, 1, MAX_OWNER_VERSIONS)?;
-    within("limit_versions", found.versions, found.owner_versions, MAX_VERSIONS)?;
-    within("limit_recovery_delay", found.recovery_delay, 0, MAX_RECOVERY_DELAY)?;
+    within(
+        "limit_owner_versions",
+        found.owner_versions,
+        1,
+        MAX_OWNER_VERSIONS,
+    )?;
+    within(
+        "limit_versions",
+        found.versions,
+        found.owner_versions,
+        MAX_VERSIONS,
+    )?;
+    within(
+        "limit_recovery_delay",
+        found.recovery_delay,
+        0,
+        MAX_RECOVERY_DELAY,
+    )?;
     Ok(found)
 }
 

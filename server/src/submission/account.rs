@@ -73,7 +73,11 @@ fn previous_time(
 }
 
 /// Whether an account has no key to trust: it is closed, or closed below the notices that stand on it.
-pub(super) fn is_closed(service: &Service, label: &Label, newest: &AccountRecord) -> Result<bool, SubmitError> {
+pub(super) fn is_closed(
+    service: &Service,
+    label: &Label,
+    newest: &AccountRecord,
+) -> Result<bool, SubmitError> {
     let (mut kind, mut version) = (newest.kind, newest.version);
     while kind == AccountKind::Notice {
         let Some(below) = version.previous() else {

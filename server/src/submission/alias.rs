@@ -26,7 +26,10 @@ pub(super) fn check(case: &Case<'_>) -> Result<Checked, SubmitError> {
         version: Some(record.version),
         publish_by: case.end_of_imports(record.kind == AliasKind::Imported),
         holder: holder_of(case, Some(&record))?,
-        previous_holder: holder_of(case, previous.as_ref().filter(|_| record.previous_holder.is_some()))?,
+        previous_holder: holder_of(
+            case,
+            previous.as_ref().filter(|_| record.previous_holder.is_some()),
+        )?,
         ..Checked::default()
     };
     if case.repeats() {
@@ -44,7 +47,11 @@ pub(super) fn check(case: &Case<'_>) -> Result<Checked, SubmitError> {
         Some(previous) => check_alias_successor(in_force.rules(), previous, &record, &step)?,
     }
     if let Some(holder) = &checked.holder {
-        if account::is_closed(case.service, &Label::Account(holder.account.clone()), &holder.record)? {
+        if account::is_closed(
+            case.service,
+            &Label::Account(holder.account.clone()),
+            &holder.record,
+        )? {
             return Err(SubmitError::HolderClosed);
         }
         checked.relies_on = former_holders(case, &record, &holder.account)?;
@@ -106,7 +113,12 @@ fn former_holders(
     while let Some(version) = next.filter(|v| *v < record.version) {
         let stored = case.service.store.version(case.label, version)?;
         let stored = stored.ok_or(SubmitError::Damaged)?;
-        found.extend(AliasRecord::decode(&stored.value)?.holder.as_ref().map(|h| h.account.clone()));
+        found.extend(
+            AliasRecord::decode(&stored.value)?
+                .holder
+                .as_ref()
+                .map(|h| h.account.clone()),
+        );
         next = version.next();
     }
     found.remove(holder);

@@ -42,7 +42,9 @@ pub enum SubmitError {
     #[error("the handle is reserved, or looks like one that is")]
     HandleReserved,
     /// The handle mixes scripts that are not written together, or uses letters that UTS 39 keeps out of identifiers.
-    #[error("the handle mixes scripts that are not written together, or has letters that are not in general use")]
+    #[error(
+        "the handle mixes scripts that are not written together, or has letters that are not in general use"
+    )]
     HandleRestricted,
     /// The handle looks like one that was claimed before.
     #[error("the handle looks like one that was claimed before")]

@@ -147,7 +147,12 @@ mod tests {
         ] {
             assert_eq!(looks_like(one), looks_like(other), "{one} {other}");
         }
-        for (one, other) in [("alice", "bob"), ("ann", "anna"), ("müller", "muller"), ("оса", "осы")] {
+        for (one, other) in [
+            ("alice", "bob"),
+            ("ann", "anna"),
+            ("müller", "muller"),
+            ("оса", "осы"),
+        ] {
             assert_ne!(looks_like(one), looks_like(other), "{one} {other}");
         }
     }
@@ -162,7 +167,17 @@ mod tests {
             assert!(check_reserved(&settings, &handle(name)).is_err(), "{name}");
         }
         for name in [
-            "acme", "аcmе", "adm1n", "аdmіn", "ѕuрроrt", "keyg1ass", "ro0t", "key-glass", "sup.p0rt", "s3curity", "4dmin",
+            "acme",
+            "аcmе",
+            "adm1n",
+            "аdmіn",
+            "ѕuрроrt",
+            "keyg1ass",
+            "ro0t",
+            "key-glass",
+            "sup.p0rt",
+            "s3curity",
+            "4dmin",
         ] {
             assert!(check_reserved(&settings, &handle(name)).is_err(), "{name}");
         }
@@ -173,7 +188,16 @@ mod tests {
 
     #[test]
     fn scripts_are_mixed_only_where_people_mix_them() {
-        for name in ["alice", "al_ice-9", "алиса", "αλίκη", "אליס", "小明", "taro太郎", "иван.1"] {
+        for name in [
+            "alice",
+            "al_ice-9",
+            "алиса",
+            "αλίκη",
+            "אליס",
+            "小明",
+            "taro太郎",
+            "иван.1",
+        ] {
             assert!(scripts(name), "{name}");
         }
         for name in ["аlice", "αlice", "иvan", "алиса小"] {

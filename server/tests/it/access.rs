@@ -218,7 +218,11 @@ fn each_kind_of_record_needs_its_scope() {
         let scope = is(403, "forbidden", "token-scope");
         let other = is(403, "forbidden", "token-other-account");
         let good = is(202, "", "");
-        let check = async |site: &Site, label: &Label, record: &[u8], refused: &[(String, (u16, String, String))], accepted: String| {
+        let check = async |site: &Site,
+                           label: &Label,
+                           record: &[u8],
+                           refused: &[(String, (u16, String, String))],
+                           accepted: String| {
             for (token, expected) in refused {
                 assert_eq!(put(site, label, record, Some(token)).await, *expected);
             }
@@ -226,9 +230,23 @@ fn each_kind_of_record_needs_its_scope() {
         };
         let imported = alice.imported(ORIGIN, keyglass_protocol::quantity::RecordHash::ZERO, &import);
         let refused = [(token("alice", "account"), scope.clone())];
-        check(&site, &alice.label(), imported.bytes(), &refused, token("bob", "import")).await;
+        check(
+            &site,
+            &alice.label(),
+            imported.bytes(),
+            &refused,
+            token("bob", "import"),
+        )
+        .await;
         let refused = [(token("bob", "import"), scope.clone())];
-        check(&site, &bob.label(), bob.newest.bytes(), &refused, token("bob", "account")).await;
+        check(
+            &site,
+            &bob.label(),
+            bob.newest.bytes(),
+            &refused,
+            token("bob", "account"),
+        )
+        .await;
         site.advance().await.unwrap();
         place.tick();
 
@@ -244,11 +262,21 @@ fn each_kind_of_record_needs_its_scope() {
             (token("bob", "recovery"), other.clone()),
         ];
         for (token, expected) in &refused {
-            assert_eq!(put(&site, &alice.label(), recovered.bytes(), Some(token)).await, *expected);
+            assert_eq!(
+                put(&site, &alice.label(), recovered.bytes(), Some(token)).await,
+                *expected
+            );
         }
         site.advance().await.unwrap();
         place.tick();
-        check(&site, &alice.label(), recovered.bytes(), &refused, token("alice", "recovery")).await;
+        check(
+            &site,
+            &alice.label(),
+            recovered.bytes(),
+            &refused,
+            token("alice", "recovery"),
+        )
+        .await;
         site.advance().await.unwrap();
         place.tick();
 
@@ -257,13 +285,27 @@ fn each_kind_of_record_needs_its_scope() {
             (token("bob", "account"), scope.clone()),
             (token("alice", "recovery"), other.clone()),
         ];
-        check(&site, &handle, reassigned.bytes(), &refused, token("bob", "recovery")).await;
+        check(
+            &site,
+            &handle,
+            reassigned.bytes(),
+            &refused,
+            token("bob", "recovery"),
+        )
+        .await;
         site.advance().await.unwrap();
         place.tick();
         // Either side of a transfer may hand it in; both have signed.
         let transferred = bob.transfer(&reassigned, &alice);
         let refused = [(token("carol", "account"), other.clone())];
-        check(&site, &handle, transferred.bytes(), &refused, token("bob", "account")).await;
+        check(
+            &site,
+            &handle,
+            transferred.bytes(),
+            &refused,
+            token("bob", "account"),
+        )
+        .await;
         site.advance().await.unwrap();
         place.tick();
         let back = alice.transfer(&transferred, &bob);
@@ -272,7 +314,14 @@ fn each_kind_of_record_needs_its_scope() {
         place.tick();
         let closed = alice.clone().close(Some(&recovery));
         let refused = [(token("alice", "account"), scope)];
-        check(&site, &alice.label(), closed.bytes(), &refused, token("alice", "recovery")).await;
+        check(
+            &site,
+            &alice.label(),
+            closed.bytes(),
+            &refused,
+            token("alice", "recovery"),
+        )
+        .await;
         site.close().await;
     });
 }

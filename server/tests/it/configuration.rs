@@ -54,7 +54,14 @@ impl Rotated {
     /// The waiting update stands under the old document, the new one in a leaf of its own, and both keys are in use.
     async fn check(&mut self, site: &mut Site) {
         assert_eq!(self.outside.check_log(site).await, LogSize::new(4));
-        let named: Vec<_> = self.outside.trust.config().documents().iter().map(|(e, _)| e.get()).collect();
+        let named: Vec<_> = self
+            .outside
+            .trust
+            .config()
+            .documents()
+            .iter()
+            .map(|(e, _)| e.get())
+            .collect();
         assert_eq!(named, [0, 3]);
         let leaf = site.service.store.leaf(Epoch::new(3)).unwrap().unwrap();
         assert_eq!(leaf.inserted, 1, "nothing but padding");
@@ -67,10 +74,16 @@ impl Rotated {
         let again = site.put(&self.bob.label(), self.bob.newest.bytes()).await;
         assert_eq!(again, self.answer);
         let given = serde_json::from_slice(&again.1).unwrap();
-        self.outside.check_fulfilled(site, &given, self.bob.newest.bytes()).await;
+        self.outside
+            .check_fulfilled(site, &given, self.bob.newest.bytes())
+            .await;
         let carol = Person::new("carol", 3);
-        let given = site.publish(&self.place, &carol.label(), carol.newest.bytes()).await;
-        self.outside.check_fulfilled(site, &given, carol.newest.bytes()).await;
+        let given = site
+            .publish(&self.place, &carol.label(), carol.newest.bytes())
+            .await;
+        self.outside
+            .check_fulfilled(site, &given, carol.newest.bytes())
+            .await;
     }
 }
 
@@ -85,7 +98,8 @@ fn new_keys_are_announced_after_what_was_promised_under_the_old_ones() {
             assert_eq!(rotated.place.refusal(), "configuration-changed", "both or none");
             rotated.place.layer.accept_config_change = Some(vec!["the-key".into()]);
             assert_eq!(rotated.place.refusal(), "configuration-change-unknown");
-            rotated.place.layer.accept_config_change = Some(vec!["heartbeat-key".into(), "receipt-key".into()]);
+            rotated.place.layer.accept_config_change =
+                Some(vec!["heartbeat-key".into(), "receipt-key".into()]);
 
             let mut site = Site::open(&rotated.place).await;
             rotated.place.stop_at.arm(Some(Step::LeafStaged));
@@ -165,7 +179,10 @@ fn what_never_changes_is_refused_with_the_reason() {
         site.close().await;
         let kept = tempfile::tempdir().unwrap();
         let keys = place.settings().key_dir();
-        for (file, reason) in [("log.key", "config-log-key-changed"), ("import.key", "configuration-changed")] {
+        for (file, reason) in [
+            ("log.key", "config-log-key-changed"),
+            ("import.key", "configuration-changed"),
+        ] {
             std::fs::copy(keys.join(file), kept.path().join(file)).unwrap();
             place.replace_key(file, 7);
             assert_eq!(place.refusal(), reason);
@@ -205,12 +222,12 @@ fn settings_are_announced_as_they_change() {
         assert_eq!(outside.check_log(&site).await, LogSize::new(2));
         let (_, bytes) = site.get("/v1/config").await;
         let document = ConfigDocument::parse(&bytes).unwrap();
-        assert_eq!(
-            (document.limits.devices, document.merge_delay_seconds),
-            (4, 30)
-        );
+        assert_eq!((document.limits.devices, document.merge_delay_seconds), (4, 30));
         assert_eq!(document.import_closed_after_epoch, Some(Epoch::new(100)));
-        assert_eq!(document.previous_config_sha256, Some(outside.trust.config().documents()[0].1.hash()));
+        assert_eq!(
+            document.previous_config_sha256,
+            Some(outside.trust.config().documents()[0].1.hash())
+        );
         let person = Person::new("bob", 2);
         let given = site.accept(&person.label(), person.newest.bytes()).await;
         let receipt = outside.check_receipt(&given, person.newest.bytes());
@@ -243,7 +260,11 @@ fn epochs_are_filled_up_to_a_minimum() {
         assert_eq!(outside.check_log(&site).await, LogSize::new(4));
         let inserted = [1, 2, 3].map(|e| site.service.store.leaf(Epoch::new(e)).unwrap().unwrap().inserted);
         assert_eq!(inserted, [5, 5, 7]);
-        assert_eq!(site.advance().await.unwrap(), Progress::Idle, "no epoch of padding alone");
+        assert_eq!(
+            site.advance().await.unwrap(),
+            Progress::Idle,
+            "no epoch of padding alone"
+        );
         site.close().await;
     });
 }

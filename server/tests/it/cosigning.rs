@@ -363,10 +363,15 @@ fn a_directory_that_goes_on_without_its_quorum_says_so_and_keeps_its_promises() 
         site.accept(&people[0].label(), people[0].newest.bytes()).await;
         assert_eq!(site.turn().await.unwrap(), Progress::AwaitingQuorum);
         let state = async |site: &Site, state: &str| {
-            site.metric(&format!("keyglass_server_hold_state{{state=\"{state}\"}}")).await
+            site.metric(&format!("keyglass_server_hold_state{{state=\"{state}\"}}"))
+                .await
         };
         place.clock.advance(120_000);
-        assert_eq!(site.turn().await.unwrap(), Progress::AwaitingQuorum, "not before its time");
+        assert_eq!(
+            site.turn().await.unwrap(),
+            Progress::AwaitingQuorum,
+            "not before its time"
+        );
         assert_eq!(state(&site, "holding").await.as_deref(), Some("1"));
         place.clock.advance(1_000);
         assert_eq!(site.turn().await.unwrap(), Progress::Idle);
@@ -388,7 +393,9 @@ fn a_directory_that_goes_on_without_its_quorum_says_so_and_keeps_its_promises() 
         assert_eq!(site.turn().await.unwrap(), Progress::Published);
         assert_eq!(state(&site, "none").await.as_deref(), Some("1"));
         outside.check_log(&site).await;
-        outside.check_fulfilled(&site, &given, people[3].newest.bytes()).await;
+        outside
+            .check_fulfilled(&site, &given, people[3].newest.bytes())
+            .await;
         site.close().await;
     });
 }
@@ -408,12 +415,22 @@ fn deadlines_that_pass_are_never_silent() {
         // Publishing still fails; what was promised is measured all the same.
         assert!(site.turn().await.is_err());
         assert_eq!(overdue(&site).await.as_deref(), Some("1"));
-        assert_eq!(site.metric("keyglass_server_receipts_missed_total").await.as_deref(), Some("0"));
+        assert_eq!(
+            site.metric("keyglass_server_receipts_missed_total")
+                .await
+                .as_deref(),
+            Some("0")
+        );
         mend_writes(&place.database, "epochs");
         site.turn().await.unwrap();
         site.turn().await.unwrap();
         assert_eq!(overdue(&site).await.as_deref(), Some("0"));
-        assert_eq!(site.metric("keyglass_server_receipts_missed_total").await.as_deref(), Some("1"));
+        assert_eq!(
+            site.metric("keyglass_server_receipts_missed_total")
+                .await
+                .as_deref(),
+            Some("1")
+        );
         site.close().await;
     });
 }

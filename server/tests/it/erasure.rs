@@ -39,7 +39,10 @@ fn blank(site: &Site, person: &Person) -> Vec<bool> {
     let versions = 1..=person.newest.version.get();
     versions
         .map(|v| {
-            let stored = site.service.store.version(&person.label(), KeyVersion::new(v).unwrap());
+            let stored = site
+                .service
+                .store
+                .version(&person.label(), KeyVersion::new(v).unwrap());
             stored.unwrap().unwrap().value.is_empty()
         })
         .collect()
@@ -86,7 +89,10 @@ fn a_closed_account_is_erased_when_its_time_has_come() {
 
             let notice = alice.notice(Some(2), &recovery);
             let (status, code, reason) = site.refuse_for(&alice.label(), notice.bytes()).await;
-            assert_eq!((status, code.as_str(), reason.as_str()), (422, "rule-broken", "account-erased"));
+            assert_eq!(
+                (status, code.as_str(), reason.as_str()),
+                (422, "rule-broken", "account-erased")
+            );
             assert_eq!(place.database.count("closings"), 0);
             site.close().await;
         });
@@ -104,12 +110,18 @@ fn an_account_that_was_let_in_again_is_not_erased() {
         site.publish(&place, &alice.label(), notice.bytes()).await;
         place.clock.advance(HOUR);
         erase(&place, &mut site).unwrap();
-        assert!(!blank(&site, &alice).contains(&true), "a notice stands on the closing");
+        assert!(
+            !blank(&site, &alice).contains(&true),
+            "a notice stands on the closing"
+        );
         let recovered = alice.recover(2, &recovery);
         site.accept(&alice.label(), recovered.bytes()).await;
         place.clock.advance(2 * HOUR);
         erase(&place, &mut site).unwrap();
-        assert!(!blank_until(&site, &alice, 4).contains(&true), "its recovery waits");
+        assert!(
+            !blank_until(&site, &alice, 4).contains(&true),
+            "its recovery waits"
+        );
         site.advance().await.unwrap();
         place.clock.advance(2 * HOUR);
         erase(&place, &mut site).unwrap();
@@ -122,7 +134,10 @@ fn an_account_that_was_let_in_again_is_not_erased() {
 fn blank_until(site: &Site, person: &Person, last: u64) -> Vec<bool> {
     (1..=last)
         .map(|v| {
-            let stored = site.service.store.version(&person.label(), KeyVersion::new(v).unwrap());
+            let stored = site
+                .service
+                .store
+                .version(&person.label(), KeyVersion::new(v).unwrap());
             stored.unwrap().unwrap().value.is_empty()
         })
         .collect()
@@ -161,13 +176,20 @@ fn nobody_elses_handle_becomes_unverifiable_by_an_erasure() {
             place.clock.advance(HOUR);
             erase(&place, &mut site).unwrap();
             site.refresh().await.unwrap();
-            assert_eq!(blank(&site, &alice), [false, false], "kept: Bob's handle relies on her");
+            assert_eq!(
+                blank(&site, &alice),
+                [false, false],
+                "kept: Bob's handle relies on her"
+            );
             assert_eq!(blank(&site, &carol), [true, false]);
             assert_eq!(outside.alias(&site, &first).await, Ok(taken));
 
             let late = bob.claim(second.as_str(), Some(&released));
             let (status, code, reason) = site.refuse_for(&second, late.bytes()).await;
-            assert_eq!((status, code.as_str(), reason.as_str()), (422, "handle-refused", "handle-retired"));
+            assert_eq!(
+                (status, code.as_str(), reason.as_str()),
+                (422, "handle-refused", "handle-retired")
+            );
             assert_eq!(
                 outside.alias(&site, &second).await,
                 Err(Refusal::Record(RecordError::AccountErased)),
@@ -180,7 +202,11 @@ fn nobody_elses_handle_becomes_unverifiable_by_an_erasure() {
 
 #[test]
 fn an_erasure_happens_as_a_whole_or_not_at_all() {
-    let writes = [("label_states", "UPDATE"), ("receipts", "UPDATE"), ("closings", "DELETE")];
+    let writes = [
+        ("label_states", "UPDATE"),
+        ("receipts", "UPDATE"),
+        ("closings", "DELETE"),
+    ];
     for (number, (table, event)) in writes.into_iter().enumerate() {
         for backend in BACKENDS.into_iter().take(1 + number % 2) {
             run(async {

@@ -43,7 +43,10 @@ fn the_platform_recovers_an_account_after_notice_and_delay() {
             let mut alice = delayed(&place, &mut site).await;
 
             let rash = alice.clone().recover(2, &recovery);
-            assert_eq!(site.refuse_for(&alice.label(), rash.bytes()).await, broken("notice-missing"));
+            assert_eq!(
+                site.refuse_for(&alice.label(), rash.bytes()).await,
+                broken("notice-missing")
+            );
             let stranger = alice.clone().notice(Some(2), &alice.identity.clone());
             assert_eq!(site.refuse_for(&alice.label(), stranger.bytes()).await.0, 401);
 
@@ -99,7 +102,10 @@ fn a_clock_that_goes_back_makes_no_recovery_early() {
         site.close().await;
         // What the publisher sees is less than an hour after the notice; the leaf is dated by the acceptance.
         let earlier = Arc::new(ManualClock::new(Millis::new(place.clock.now().get() - 30_000)));
-        let place = Place { clock: earlier, ..place };
+        let place = Place {
+            clock: earlier,
+            ..place
+        };
         let mut site = Site::open(&place).await;
         site.advance().await.unwrap();
         let mut outside = Outside::new(&site, None).await;
@@ -143,7 +149,10 @@ fn accounts_close_by_their_owner_or_by_the_platform() {
         let mut outside = Outside::new(&site, None).await;
         let mut alice = delayed(&place, &mut site).await;
         let rash = alice.clone().close(Some(&recovery));
-        assert_eq!(site.refuse_for(&alice.label(), rash.bytes()).await, broken("notice-missing"));
+        assert_eq!(
+            site.refuse_for(&alice.label(), rash.bytes()).await,
+            broken("notice-missing")
+        );
         let notice = alice.notice(None, &recovery);
         site.publish(&place, &alice.label(), notice.bytes()).await;
         place.clock.advance(u64::from(HOUR) * 1_000);
@@ -153,7 +162,10 @@ fn accounts_close_by_their_owner_or_by_the_platform() {
         assert_eq!(history.chain().state(), AccountState::Closed);
 
         let after = alice.clone().delay(0);
-        assert_eq!(site.refuse_for(&alice.label(), after.bytes()).await, broken("after-closed"));
+        assert_eq!(
+            site.refuse_for(&alice.label(), after.bytes()).await,
+            broken("after-closed")
+        );
         let claim = alice.claim("handle:ghost", None);
         assert_eq!(
             site.refuse_for(&label("handle:ghost"), claim.bytes()).await,
@@ -194,7 +206,10 @@ fn an_alias_and_the_closing_of_its_holder_exclude_each_other() {
         let closed = alice.close(None);
         site.accept(&alice.label(), closed.bytes()).await;
         let pending = (409, "update-pending".to_owned());
-        assert_eq!(site.refuse(&label("handle:wonderland"), claim.bytes()).await, pending);
+        assert_eq!(
+            site.refuse(&label("handle:wonderland"), claim.bytes()).await,
+            pending
+        );
         site.close().await;
     });
 }
@@ -386,12 +401,17 @@ fn handles_that_are_reserved_or_look_like_another_are_refused() {
             let paul = alice.claim("handle:paul", None);
             site.accept(&label("handle:paul"), paul.bytes()).await;
             let confusable = refused(422, "handle-refused", "handle-confusable");
-            assert_eq!(claim(&site, &bob, "handle:pau1").await, confusable, "while it waits");
+            assert_eq!(
+                claim(&site, &bob, "handle:pau1").await,
+                confusable,
+                "while it waits"
+            );
             place.tick();
             site.advance().await.unwrap();
             assert_eq!(claim(&site, &bob, "handle:pau1").await, confusable);
             let released = alice.release(&paul);
-            site.publish(&place, &label("handle:paul"), released.bytes()).await;
+            site.publish(&place, &label("handle:paul"), released.bytes())
+                .await;
             assert_eq!(claim(&site, &bob, "handle:pau1").await, confusable, "for good");
             let again = bob.claim("handle:paul", Some(&released));
             site.publish(&place, &label("handle:paul"), again.bytes()).await;

@@ -28,7 +28,11 @@ async fn end(old: &mut Place, new: &Place, site: Site) -> Site {
     site.close().await;
     old.tick();
     old.layer.successor = Some(new.keys().log.verifier().to_string());
-    assert_eq!(old.refusal(), "configuration-changed", "it is for ever: it has to be said");
+    assert_eq!(
+        old.refusal(),
+        "configuration-changed",
+        "it is for ever: it has to be said"
+    );
     old.layer.accept_config_change = Some(vec!["successor".to_owned()]);
     let mut site = Site::open(old).await;
     assert_eq!(site.advance().await.unwrap(), Progress::Published);
@@ -42,7 +46,10 @@ fn a_log_ends_and_stays_readable() {
             let (mut old, new) = (Place::new(backend), continuing(Backend::Sqlite));
             let mut site = Site::begun(&old).await;
             let mut outside = Outside::new(&site, None).await;
-            assert_eq!(final_state::read(&site.service.store).unwrap_err().reason(), "log-not-ended");
+            assert_eq!(
+                final_state::read(&site.service.store).unwrap_err().reason(),
+                "log-not-ended"
+            );
             let alice = Person::new("alice", 1);
             site.publish(&old, &alice.label(), alice.newest.bytes()).await;
             // What was promised is kept before the log ends.
@@ -63,9 +70,16 @@ fn a_log_ends_and_stays_readable() {
                 let before = outside.heartbeat(&site).await.unwrap();
                 old.clock.advance(61_000);
                 site.refresh().await.unwrap();
-                assert!(outside.heartbeat(&site).await.unwrap() > before, "its head stays fresh");
+                assert!(
+                    outside.heartbeat(&site).await.unwrap() > before,
+                    "its head stays fresh"
+                );
                 assert_eq!(site.advance().await.unwrap(), Progress::Idle);
-                assert_eq!(outside.check_log(&site).await, LogSize::new(4), "no leaf after the last");
+                assert_eq!(
+                    outside.check_log(&site).await,
+                    LogSize::new(4),
+                    "no leaf after the last"
+                );
                 site.close().await;
                 // It stays ended, whatever the settings say.
                 old.layer.successor = None;
@@ -133,7 +147,10 @@ fn an_account_moves_over_the_hash_of_its_final_record() {
         let bob = Person::new("bob", 2);
         for hash in [RecordHash::ZERO, RecordHash::new([7; 32])] {
             let foreign = bob.imported(NEW, hash, &import);
-            assert_eq!(link.account(&bob.newest, &foreign), Err(MigrationError::PreviousHash));
+            assert_eq!(
+                link.account(&bob.newest, &foreign),
+                Err(MigrationError::PreviousHash)
+            );
         }
         next.close().await;
         // What the new log continues is settled at its first start.
@@ -160,7 +177,10 @@ fn an_import_that_continues_needs_a_predecessor() {
         let alice = Person::new("alice", 1);
         let record = alice.imported(ORIGIN, RecordHash::new([7; 32]), &import);
         let (status, code, reason) = site.refuse_for(&alice.label(), record.bytes()).await;
-        assert_eq!((status, code.as_str(), reason.as_str()), (422, "rule-broken", "previous-hash"));
+        assert_eq!(
+            (status, code.as_str(), reason.as_str()),
+            (422, "rule-broken", "previous-hash")
+        );
         site.close().await;
     });
 }

@@ -230,7 +230,12 @@ impl Site {
 
     /// A line of the metrics: what stands behind its name and labels.
     pub async fn metric(&self, name: &str) -> Option<String> {
-        let text = self.client.get(format!("{}/metrics", self.admin)).send().await.unwrap();
+        let text = self
+            .client
+            .get(format!("{}/metrics", self.admin))
+            .send()
+            .await
+            .unwrap();
         let text = text.text().await.unwrap();
         let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
         line.map(str::to_owned)

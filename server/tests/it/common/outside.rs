@@ -107,7 +107,9 @@ impl Outside {
             }
             let (status, bytes) = site.get(&format!("/v1/config/{}", leaf.config)).await;
             assert_eq!(status, 200);
-            chain.push(ConfigDocument::parse(&bytes).unwrap(), leaf.epoch).unwrap();
+            chain
+                .push(ConfigDocument::parse(&bytes).unwrap(), leaf.epoch)
+                .unwrap();
         }
         if let Some(last) = leaves.last() {
             chain.check_not_ended(last.epoch).unwrap();

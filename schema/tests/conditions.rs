@@ -250,7 +250,7 @@ fn a_document_is_dated_by_the_first_leaf_that_names_it() {
             }
             store.stage_leaf_of(&leaf, document).unwrap();
         }
-        let dated = |hash| store.dated_config(hash).unwrap();
+        let dated = |hash: &ConfigHash| store.dated_config(hash).unwrap();
         assert_eq!(dated(&leaves[0].config), Some((Epoch::ZERO, b"one".to_vec())));
         assert_eq!(dated(&other), Some((Epoch::new(2), b"two".to_vec())));
         assert_eq!(dated(&ConfigHash::new([8; 32])), None);

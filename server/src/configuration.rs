@@ -41,20 +41,6 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// The documents of the log in `store`, whatever keys and settings are now; or a first one. Blocking.
-    ///
-    /// # Errors
-    /// [`ConfigurationError`] if one of them is not stored.
-    pub fn named_last(store: &Store, keys: &Keys, settings: &Settings) -> Result<Self, ConfigurationError> {
-        let Some(last) = store.log_size()?.last_epoch() else {
-            return Self::load(store, keys, settings);
-        };
-        let leaf = store.leaf(last)?.ok_or(ConfigurationError::Missing)?;
-        let chain = chain(store, &leaf.config)?;
-        let newest = chain.newest().clone();
-        Ok(Self::new(chain, newest))
-    }
-
     fn new(chain: ConfigChain, target: &ConfigDocument) -> Self {
         Self {
             rules: chain.rules(),
@@ -120,6 +106,20 @@ impl Configuration {
             }
         };
         Ok(Self::new(chain, target))
+    }
+
+    /// The documents of the log in `store`, whatever keys and settings are now; or a first one. Blocking.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] if one of them is not stored.
+    pub fn named_last(store: &Store, keys: &Keys, settings: &Settings) -> Result<Self, ConfigurationError> {
+        let Some(last) = store.log_size()?.last_epoch() else {
+            return Self::load(store, keys, settings);
+        };
+        let leaf = store.leaf(last)?.ok_or(ConfigurationError::Missing)?;
+        let chain = chain(store, &leaf.config)?;
+        let newest = chain.newest().clone();
+        Ok(Self::new(chain, newest))
     }
 
     fn new(chain: ConfigChain, target: ConfigDocument) -> Self {

@@ -7,6 +7,7 @@ mod account;
 mod alias;
 mod error;
 mod handles;
+mod noted;
 mod rules;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use keyglass_protocol::receipt::Receipt;
 use keyglass_schema::{Enqueued, NewUpdate, ReceiptRow};
 
 pub use error::SubmitError;
+pub(crate) use noted::noted;
 
 use crate::access::Caller;
 use crate::service::Service;

@@ -2,14 +2,14 @@
 
 use diesel::prelude::*;
 use keyglass_protocol::label::{AccountId, Label};
-use keyglass_protocol::quantity::Epoch;
+use keyglass_protocol::quantity::{Epoch, Millis};
 
 use super::{Enqueued, NewUpdate, closings};
 use crate::connection::{Tx, on_both};
 use crate::error::StoreError;
 use crate::keys::{KeyedHash, StoreKeys};
 use crate::number::loaded;
-use crate::store::stored_version;
+use crate::store::{Store, stored_version};
 use crate::tables::{handle_skeletons, relied_on, updates};
 use crate::tree::{Selection, tree_head};
 
@@ -30,6 +30,42 @@ pub struct Conditions<'a> {
     pub closes: bool,
     /// Accounts: it stands on a closing, which must not have been erased.
     pub follows_closed: bool,
+}
+
+/// What follows from a record that goes into the tree without having waited in the queue.
+#[derive(Debug, Clone)]
+pub struct Noted {
+    /// Its label.
+    pub label: Label,
+    /// A handle's first version: what it looks like.
+    pub skeleton: Option<String>,
+    /// Aliases: accounts whose histories prove it.
+    pub relies_on: Vec<AccountId>,
+    /// A closing: from when its time until erasure counts.
+    pub closed: Option<Millis>,
+}
+
+impl Store {
+    /// Takes note of records that are about to be published and never were in the queue. A second time changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails; then nothing was noted.
+    pub fn note(&self, records: &[Noted]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.database.write("note_records", |tx| {
+            for noted in records {
+                let hash = self.keys.label_hash(noted.label.as_bytes());
+                put_skeleton(tx, &self.keys, noted.skeleton.as_deref(), &hash)?;
+                put_relied_on(tx, &self.keys, &noted.relies_on)?;
+                if let Some(since) = noted.closed {
+                    closings::schedule(tx, &self.keys, &hash, &noted.label, since)?;
+                }
+            }
+            Ok(())
+        })
+    }
 }
 
 impl Conditions<'_> {
@@ -69,23 +105,8 @@ impl Conditions<'_> {
         label_hash: &KeyedHash,
         update: &NewUpdate<'_>,
     ) -> Result<(), StoreError> {
-        if let Some(skeleton) = self.skeleton {
-            let skeleton = keys.skeleton_hash(skeleton);
-            on_both!(tx, conn => diesel::insert_into(handle_skeletons::table)
-                .values((
-                    handle_skeletons::skeleton_hash.eq(skeleton.as_slice()),
-                    handle_skeletons::label_hash.eq(label_hash.as_slice()),
-                ))
-                .on_conflict_do_nothing()
-                .execute(conn)?);
-        }
-        for account in self.relies_on {
-            let hash = keys.label_hash(account.label().as_bytes());
-            on_both!(tx, conn => diesel::insert_into(relied_on::table)
-                .values(relied_on::label_hash.eq(hash.as_slice()))
-                .on_conflict_do_nothing()
-                .execute(conn)?);
-        }
+        put_skeleton(tx, keys, self.skeleton, label_hash)?;
+        put_relied_on(tx, keys, self.relies_on)?;
         if self.closes {
             closings::schedule(tx, keys, label_hash, update.label, update.receipt.accepted)?;
         }
@@ -105,6 +126,37 @@ impl Conditions<'_> {
         let entered = waiting.div_euclid(batch).saturating_add(2).saturating_add(tree);
         Ok(entered > last.get())
     }
+}
+
+/// The first handle of a look keeps it.
+fn put_skeleton(
+    tx: &mut Tx<'_>,
+    keys: &StoreKeys,
+    skeleton: Option<&str>,
+    label_hash: &KeyedHash,
+) -> Result<(), StoreError> {
+    let Some(skeleton) = skeleton.map(|s| keys.skeleton_hash(s)) else {
+        return Ok(());
+    };
+    on_both!(tx, conn => diesel::insert_into(handle_skeletons::table)
+        .values((
+            handle_skeletons::skeleton_hash.eq(skeleton.as_slice()),
+            handle_skeletons::label_hash.eq(label_hash.as_slice()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)?);
+    Ok(())
+}
+
+fn put_relied_on(tx: &mut Tx<'_>, keys: &StoreKeys, accounts: &[AccountId]) -> Result<(), StoreError> {
+    for account in accounts {
+        let hash = keys.label_hash(account.label().as_bytes());
+        on_both!(tx, conn => diesel::insert_into(relied_on::table)
+            .values(relied_on::label_hash.eq(hash.as_slice()))
+            .on_conflict_do_nothing()
+            .execute(conn)?);
+    }
+    Ok(())
 }
 
 /// An upper bound of the queue's length, without counting it: the numbers that it spans.

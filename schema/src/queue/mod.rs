@@ -16,7 +16,7 @@ use keyglass_protocol::quantity::KeyVersion;
 #[cfg(doc)]
 use crate::Store;
 pub use closings::{Closing, Erasure};
-pub use conditions::Conditions;
+pub use conditions::{Conditions, Noted};
 pub use receipt::{ReceiptRow, ReceiptStatus};
 pub use replay::GivenReceipt;
 

@@ -86,10 +86,11 @@ impl Publisher {
             });
         }
         self.direct = Some((next, samples(&records).cloned().collect()));
-        let values = records
+        let values: Vec<_> = records
             .into_iter()
             .map(|r| (r.label.as_bytes().to_vec(), r.record))
             .collect();
+        self.note(&values)?;
         let batch = Batch {
             values,
             receipts: Vec::new(),

@@ -217,7 +217,9 @@ impl Publisher {
         if tree.next() != Some(leaf.epoch) {
             return Err(gap);
         }
-        let found = self.commit_tree(tree, values.ok_or(gap)?).await?;
+        let values = values.ok_or(gap)?;
+        self.note(&values)?;
+        let found = self.commit_tree(tree, values).await?;
         if found == leaf.root {
             Ok(())
         } else {
@@ -269,6 +271,7 @@ impl Publisher {
         if tree.next() != Some(epoch) || self.service.store.log_size()?.get() != epoch.get() {
             return Ok(false);
         }
+        self.note(&batch.values)?;
         self.commit_tree(tree, batch.values).await?;
         self.service.store.replay_receipts(epoch, &batch.receipts)?;
         Ok(true)

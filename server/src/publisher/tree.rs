@@ -6,6 +6,7 @@ use akd::directory::Directory;
 use akd::storage::StorageManager;
 use akd::{AkdLabel, AkdValue, AzksParallelismConfig, WhatsAppV1Configuration};
 use keyglass_monitoring::PublishStep;
+use keyglass_protocol::label::Label;
 use keyglass_protocol::quantity::{Epoch, RootHash};
 use keyglass_schema::{Frozen, GivenReceipt, TreeStore};
 
@@ -13,6 +14,7 @@ use super::{PublishError, Publisher, Step};
 use crate::directory::describe;
 use crate::journal::Batch;
 use crate::keys::Vrf;
+use crate::submission::{SubmitError, noted};
 
 type Tree = Directory<WhatsAppV1Configuration, TreeStore, Vrf>;
 
@@ -105,6 +107,26 @@ impl Publisher {
         let storage = StorageManager::new_no_cache(store);
         let vrf = self.service.keys.vrf.clone();
         Ok(Directory::new(storage, vrf, AzksParallelismConfig::default()).await?)
+    }
+}
+
+impl Publisher {
+    /// Takes note of what follows from records that never were in the queue. Before they are in the tree: a second time
+    /// changes nothing.
+    pub(super) fn note(&self, values: &[(Vec<u8>, Vec<u8>)]) -> Result<(), PublishError> {
+        let (store, now) = (&self.service.store, self.service.clock.now());
+        let mut all = Vec::new();
+        for (label, record) in values {
+            // Padding is no label.
+            let label = core::str::from_utf8(label).ok().and_then(|text| Label::parse(text).ok());
+            let Some(label) = label else { continue };
+            match noted(store, &label, record, now) {
+                Ok(noted) => all.extend(noted),
+                Err(SubmitError::Store(error)) => return Err(error.into()),
+                Err(error) => tracing::error!(%error, "a record that is published cannot be taken note of"),
+            }
+        }
+        Ok(store.note(&all)?)
     }
 }
 

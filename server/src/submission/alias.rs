@@ -7,6 +7,7 @@ use keyglass_protocol::quantity::KeyVersion;
 use keyglass_protocol::record::{
     AccountRecord, AliasKind, AliasRecord, AliasStep, RecordError, check_alias_successor, check_first_alias,
 };
+use keyglass_schema::Store;
 
 use super::rules::{Case, Checked, Named};
 use super::{SubmitError, account, handles};
@@ -54,7 +55,7 @@ pub(super) fn check(case: &Case<'_>) -> Result<Checked, SubmitError> {
         )? {
             return Err(SubmitError::HolderClosed);
         }
-        checked.relies_on = former_holders(case, &record, &holder.account)?;
+        checked.relies_on = former_holders(&case.service.store, case.label, &record, &holder.account)?;
     }
     if let Label::Handle(handle) = case.label {
         checked.skeleton = handles::check(&case.service.settings.handles, handle, &record)?;
@@ -103,15 +104,16 @@ fn holder_of(case: &Case<'_>, record: Option<&AliasRecord>) -> Result<Option<Nam
 
 /// Everybody else who ever held the alias: the new holder's contacts check their signatures too, so their histories must
 /// not be erased.
-fn former_holders(
-    case: &Case<'_>,
+pub(super) fn former_holders(
+    store: &Store,
+    label: &Label,
     record: &AliasRecord,
     holder: &AccountId,
 ) -> Result<Vec<AccountId>, SubmitError> {
     let mut found = BTreeSet::new();
     let mut next = Some(KeyVersion::FIRST);
     while let Some(version) = next.filter(|v| *v < record.version) {
-        let stored = case.service.store.version(case.label, version)?;
+        let stored = store.version(label, version)?;
         let stored = stored.ok_or(SubmitError::Damaged)?;
         found.extend(
             AliasRecord::decode(&stored.value)?

@@ -99,7 +99,7 @@ fn check_scripts(handle: &Handle) -> Result<(), SubmitError> {
 }
 
 /// The skeleton, in small letters: handles have no capitals, but some prototypes of small characters are capitals.
-fn looks_like(name: &str) -> String {
+pub(super) fn looks_like(name: &str) -> String {
     let once: String = skeleton(name).collect();
     let small = once.to_lowercase();
     skeleton(&small).collect::<String>().to_lowercase()

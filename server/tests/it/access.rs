@@ -256,7 +256,7 @@ fn each_kind_of_record_needs_its_scope() {
         let claim = alice.claim("handle:alice", None);
         let refused = [(token("alice", "recovery"), scope.clone())];
         check(&site, &handle, claim.bytes(), &refused, token("alice", "account")).await;
-        let recovered = alice.recover(3, &recovery);
+        let recovered = alice.let_in(3, &recovery);
         let refused = [
             (token("alice", "account"), scope.clone()),
             (token("bob", "recovery"), other.clone()),
@@ -312,7 +312,7 @@ fn each_kind_of_record_needs_its_scope() {
         check(&site, &handle, back.bytes(), &refused, token("bob", "account")).await;
         site.advance().await.unwrap();
         place.tick();
-        let closed = alice.clone().close(Some(&recovery));
+        let closed = alice.clone().end(Some(&recovery));
         let refused = [(token("alice", "account"), scope)];
         check(
             &site,

@@ -30,7 +30,7 @@ async fn closed(place: &Place, site: &mut Site) -> (Person, Vec<PutAnswer>) {
     let mut given = vec![site.publish(place, &alice.label(), alice.newest.bytes()).await];
     let second = alice.add_device(2, 9);
     given.push(site.publish(place, &alice.label(), second.bytes()).await);
-    let third = alice.close(None);
+    let third = alice.end(None);
     given.push(site.publish(place, &alice.label(), third.bytes()).await);
     (alice, given)
 }
@@ -87,7 +87,7 @@ fn a_closed_account_is_erased_when_its_time_has_come() {
             let again = site.accept(&alice.label(), alice.newest.bytes()).await;
             assert_eq!(again, given[2], "the closing is not erased");
 
-            let notice = alice.notice(Some(2), &recovery);
+            let notice = alice.announce(Some(2), &recovery);
             let (status, code, reason) = site.refuse_for(&alice.label(), notice.bytes()).await;
             assert_eq!(
                 (status, code.as_str(), reason.as_str()),
@@ -106,7 +106,7 @@ fn an_account_that_was_let_in_again_is_not_erased() {
         let recovery = place.secret("recovery");
         let mut site = Site::begun(&place).await;
         let (mut alice, _) = closed(&place, &mut site).await;
-        let notice = alice.notice(Some(2), &recovery);
+        let notice = alice.announce(Some(2), &recovery);
         site.publish(&place, &alice.label(), notice.bytes()).await;
         place.clock.advance(HOUR);
         erase(&place, &mut site).unwrap();
@@ -114,7 +114,7 @@ fn an_account_that_was_let_in_again_is_not_erased() {
             !blank(&site, &alice).contains(&true),
             "a notice stands on the closing"
         );
-        let recovered = alice.recover(2, &recovery);
+        let recovered = alice.let_in(2, &recovery);
         site.accept(&alice.label(), recovered.bytes()).await;
         place.clock.advance(2 * HOUR);
         erase(&place, &mut site).unwrap();
@@ -170,7 +170,7 @@ fn nobody_elses_handle_becomes_unverifiable_by_an_erasure() {
             let released = carol.release(&held);
             site.publish(&place, &second, released.bytes()).await;
             for person in [&mut alice, &mut carol] {
-                let end = person.close(None);
+                let end = person.end(None);
                 site.publish(&place, &person.label(), end.bytes()).await;
             }
             place.clock.advance(HOUR);

@@ -42,17 +42,17 @@ fn the_platform_recovers_an_account_after_notice_and_delay() {
             let mut outside = Outside::new(&site, None).await;
             let mut alice = delayed(&place, &mut site).await;
 
-            let rash = alice.clone().recover(2, &recovery);
+            let rash = alice.clone().let_in(2, &recovery);
             assert_eq!(
                 site.refuse_for(&alice.label(), rash.bytes()).await,
                 broken("notice-missing")
             );
-            let stranger = alice.clone().notice(Some(2), &alice.identity.clone());
+            let stranger = alice.clone().announce(Some(2), &alice.identity.clone());
             assert_eq!(site.refuse_for(&alice.label(), stranger.bytes()).await.0, 401);
 
-            let notice = alice.notice(Some(2), &recovery);
+            let notice = alice.announce(Some(2), &recovery);
             site.accept(&alice.label(), notice.bytes()).await;
-            let early = alice.clone().recover(2, &recovery);
+            let early = alice.clone().let_in(2, &recovery);
             assert_eq!(
                 site.refuse(&alice.label(), early.bytes()).await,
                 (409, "stale-version".to_owned()),
@@ -70,13 +70,13 @@ fn the_platform_recovers_an_account_after_notice_and_delay() {
                 broken("recovery-too-early"),
                 "a millisecond"
             );
-            let other = alice.clone().recover(3, &recovery);
+            let other = alice.clone().let_in(3, &recovery);
             assert_eq!(
                 site.refuse_for(&alice.label(), other.bytes()).await,
                 broken("not-what-was-announced")
             );
             place.clock.advance(1);
-            let recovered = alice.recover(2, &recovery);
+            let recovered = alice.let_in(2, &recovery);
             let given = site.accept(&alice.label(), recovered.bytes()).await;
             assert_eq!(site.advance().await.unwrap(), Progress::Published);
             outside.check_log(&site).await;
@@ -94,10 +94,10 @@ fn a_clock_that_goes_back_makes_no_recovery_early() {
         let recovery = place.secret("recovery");
         let mut site = Site::begun(&place).await;
         let mut alice = delayed(&place, &mut site).await;
-        let notice = alice.notice(Some(2), &recovery);
+        let notice = alice.announce(Some(2), &recovery);
         site.publish(&place, &alice.label(), notice.bytes()).await;
         place.clock.advance(u64::from(HOUR) * 1_000);
-        let recovered = alice.recover(2, &recovery);
+        let recovered = alice.let_in(2, &recovery);
         let given = site.accept(&alice.label(), recovered.bytes()).await;
         site.close().await;
         // What the publisher sees is less than an hour after the notice; the leaf is dated by the acceptance.
@@ -124,12 +124,12 @@ fn the_owner_cancels_a_recovery() {
         let mut site = Site::begun(&place).await;
         let outside = Outside::new(&site, None).await;
         let mut alice = delayed(&place, &mut site).await;
-        let notice = alice.notice(Some(2), &recovery);
+        let notice = alice.announce(Some(2), &recovery);
         site.publish(&place, &alice.label(), notice.bytes()).await;
         let cancelled = alice.add_device(2, 9);
         site.publish(&place, &alice.label(), cancelled.bytes()).await;
         place.clock.advance(u64::from(HOUR) * 1_000);
-        let late = alice.clone().recover(2, &recovery);
+        let late = alice.clone().let_in(2, &recovery);
         assert_eq!(
             site.refuse_for(&alice.label(), late.bytes()).await,
             broken("notice-missing")
@@ -148,15 +148,15 @@ fn accounts_close_by_their_owner_or_by_the_platform() {
         let mut site = Site::begun(&place).await;
         let mut outside = Outside::new(&site, None).await;
         let mut alice = delayed(&place, &mut site).await;
-        let rash = alice.clone().close(Some(&recovery));
+        let rash = alice.clone().end(Some(&recovery));
         assert_eq!(
             site.refuse_for(&alice.label(), rash.bytes()).await,
             broken("notice-missing")
         );
-        let notice = alice.notice(None, &recovery);
+        let notice = alice.announce(None, &recovery);
         site.publish(&place, &alice.label(), notice.bytes()).await;
         place.clock.advance(u64::from(HOUR) * 1_000);
-        let closed = alice.close(Some(&recovery));
+        let closed = alice.end(Some(&recovery));
         site.publish(&place, &alice.label(), closed.bytes()).await;
         let history = outside.history(&site, &alice.label()).await;
         assert_eq!(history.chain().state(), AccountState::Closed);
@@ -171,7 +171,7 @@ fn accounts_close_by_their_owner_or_by_the_platform() {
             site.refuse_for(&label("handle:ghost"), claim.bytes()).await,
             refused(422, "account-absent", "alias-account-closed")
         );
-        let notice = alice.notice(Some(4), &recovery);
+        let notice = alice.announce(Some(4), &recovery);
         site.publish(&place, &alice.label(), notice.bytes()).await;
         let claim = alice.claim("handle:ghost", None);
         assert_eq!(
@@ -180,13 +180,13 @@ fn accounts_close_by_their_owner_or_by_the_platform() {
             "still closed below the notice"
         );
         place.clock.advance(u64::from(HOUR) * 1_000);
-        let back = alice.recover(4, &recovery);
+        let back = alice.let_in(4, &recovery);
         site.publish(&place, &alice.label(), back.bytes()).await;
         assert_eq!(outside.account(&site, &alice.label()).await, Some(back));
 
         let mut bob = Person::new("bob", 5);
         site.publish(&place, &bob.label(), bob.newest.bytes()).await;
-        let closed = bob.close(None);
+        let closed = bob.end(None);
         assert_eq!(closed.kind, AccountKind::Closed);
         site.publish(&place, &bob.label(), closed.bytes()).await;
         assert_eq!(outside.account(&site, &bob.label()).await, Some(closed));
@@ -203,7 +203,7 @@ fn an_alias_and_the_closing_of_its_holder_exclude_each_other() {
         let mut alice = Person::new("alice", 1);
         site.publish(&place, &alice.label(), alice.newest.bytes()).await;
         let claim = alice.claim("handle:wonderland", None);
-        let closed = alice.close(None);
+        let closed = alice.end(None);
         site.accept(&alice.label(), closed.bytes()).await;
         let pending = (409, "update-pending".to_owned());
         assert_eq!(
@@ -339,10 +339,10 @@ fn a_label_has_so_many_versions_and_a_few_more_for_its_end() {
         let third = alice.clone().add_device(3, 9);
         let limit = refused(422, "version-limit", "version-limit");
         assert_eq!(site.refuse_for(&alice.label(), third.bytes()).await, limit);
-        let closed = alice.close(None);
+        let closed = alice.end(None);
         site.publish(&place, &alice.label(), closed.bytes()).await;
         let recovery = place.secret("recovery");
-        let fourth = alice.notice(Some(2), &recovery);
+        let fourth = alice.announce(Some(2), &recovery);
         assert_eq!(site.refuse_for(&alice.label(), fourth.bytes()).await, limit);
         site.close().await;
     });
@@ -364,7 +364,7 @@ fn a_platform_without_its_keys_recovers_and_imports_nobody() {
             refused(422, "kind-not-accepted", "no-import-key")
         );
         site.publish(&place, &alice.label(), alice.newest.bytes()).await;
-        let notice = alice.notice(Some(2), &recovery);
+        let notice = alice.announce(Some(2), &recovery);
         assert_eq!(
             site.refuse_for(&alice.label(), notice.bytes()).await,
             refused(422, "kind-not-accepted", "no-recovery-key")

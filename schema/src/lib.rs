@@ -30,8 +30,8 @@ pub use inspect::{Cursor, InspectedReceipt, InspectedState};
 pub use keys::StoreKeys;
 pub use log::Cosignature;
 pub use queue::{
-    Closing, Conditions, Conflict, Enqueued, Erasure, Frozen, GivenReceipt, Holder, NewUpdate, Noted, ReceiptRow,
-    ReceiptStatus,
+    Closing, Conditions, Conflict, Enqueued, Erasure, Frozen, GivenReceipt, Holder, NewUpdate, Noted,
+    ReceiptRow, ReceiptStatus,
 };
 pub use store::{Store, Stored};
 pub use tree::{AppendProof, Tree, TreeStore, wire};

@@ -118,7 +118,9 @@ impl Publisher {
         let mut all = Vec::new();
         for (label, record) in values {
             // Padding is no label.
-            let label = core::str::from_utf8(label).ok().and_then(|text| Label::parse(text).ok());
+            let label = core::str::from_utf8(label)
+                .ok()
+                .and_then(|text| Label::parse(text).ok());
             let Some(label) = label else { continue };
             match noted(store, &label, record, now) {
                 Ok(noted) => all.extend(noted),

@@ -1,0 +1,9 @@
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyglass_fuzz::run("entries", data));
+
+#[cfg(not(fuzzing))]
+fn main() {
+    keyglass_fuzz::replay("entries");
+}

@@ -79,6 +79,20 @@ pub(crate) fn run() -> Result<()> {
     steps.tests("examples in documentation", |log| {
         log.command(&cargo(), &["test", "--workspace", "--doc", "--locked"])
     })?;
+    // A workspace of its own, so that the fuzzer is nobody's dependency; what is compiled already is used again.
+    steps.tests("fuzz targets", |log| {
+        log.command(
+            &cargo(),
+            &[
+                "test",
+                "--manifest-path",
+                "fuzz/Cargo.toml",
+                "--target-dir",
+                "target",
+                "--locked",
+            ],
+        )
+    })?;
     steps.finish()
 }
 

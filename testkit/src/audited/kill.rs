@@ -262,6 +262,8 @@ pub fn run(plan: &Plan, program: &Path) -> Report {
             scene.kill_at(moment, if second { 2 } else { 1 });
             *moments.entry(moment).or_default() += 1;
         }
+        let (auditor, _) = scene.catch_up();
+        auditor.kill();
     }
     for _ in 0..plan.random {
         random = random

@@ -198,6 +198,9 @@ async fn an_auditor_that_lost_its_memory_is_told_by_its_peer() {
     // What it signed once is taken up: it verifies everything again, and goes on behind it.
     let shown = lost.watched().unwrap();
     assert_eq!(shown, rig.watched().unwrap());
+    // Also if no new epoch comes.
+    lost.signs(2).await;
+    assert_eq!(lost.store().verified(lost.log()).unwrap().size.get(), 2);
     world.publish(1).await;
     lost.signs(3).await;
     let open = SignedCheckpoint::open(&own, &world.log_key()).unwrap();

@@ -189,7 +189,8 @@ impl Follower {
                 }
                 .into());
             }
-            Some(signed) if size == signed.size => {
+            // What was signed before a loss of memory is verified again before anything else.
+            Some(signed) if size == signed.size && self.verified().await?.size >= size => {
                 self.demand_prefix(head).await?;
                 let age = self.parts.clock.now().since(signed.at.millis());
                 if u128::from(age) < self.options.refresh.as_millis() {

@@ -68,7 +68,7 @@ impl Follower {
             Err(error) => return Ok(PushAnswer::Refused(error.reason())),
             Ok(()) => {}
         }
-        if signed.is_some() && new.size == size {
+        if signed.is_some() && new.size == size && self.verified().await?.size >= size {
             return self.refresh(head).await;
         }
         self.reach(head).await?;

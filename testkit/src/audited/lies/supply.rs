@@ -20,6 +20,13 @@ fn proof(s: &mut Scene, change: impl FnOnce(&mut Vec<u8>)) {
 }
 
 pub(super) const LIES: &[Lie] = &[
+    supply(
+        "a leaf states another length than its proof has",
+        "damaged",
+        |s| {
+            s.publish_with(|next| next.leaf.audit_length += 1);
+        },
+    ),
     supply("the proof is withheld", "status", |s| {
         s.publish();
         s.world.source.remove(&s.next.path());

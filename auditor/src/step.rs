@@ -125,12 +125,12 @@ fn on_threads(parts: &mut [StepPart<'_>]) {
     thread::scope(|scope| {
         for part in others {
             // Without a thread for it, the part is folded by whoever asked for it.
-            let started = thread::Builder::new().spawn_scoped(scope, || part.fold());
+            let started = thread::Builder::new().spawn_scoped(scope, || part.work());
             if let Err(error) = started {
                 tracing::debug!(%error, "no thread for a part of a step");
             }
         }
-        first.fold();
+        first.work();
     });
 }
 

@@ -9,6 +9,7 @@
 //! counted first, then there is one list of nodes (56 bytes each), the sort's, and about 1 MiB for
 //! each part. That is below three times the proof for those that akd makes.
 
+use core::cmp::Ordering;
 use core::num::NonZeroUsize;
 
 use crate::quantity::{Commitment, Epoch, LeafLabel, RootHash};
@@ -23,6 +24,10 @@ use super::{MAX_AUDIT_NODES, MAX_AUDIT_PROOF_BYTES, TreeError, cap};
 
 /// Bytes of the shortest node: 34 of its value, 6 of its label, 2 around them.
 const MIN_NODE_BYTES: usize = 42;
+/// More parts than this are not made.
+const MAX_PARTS: usize = 64;
+/// Every so many nodes are looked at to find ranges of labels.
+const SAMPLE: usize = 64;
 
 /// A step that was verified to only insert leaves. Only [`verify_append_only`] makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +45,7 @@ impl Appended {
 /// How the work on one step is split and done. The verdict is always the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
-    /// Parts that may be folded at the same time.
+    /// Parts that may be done at the same time; 64 at most are made.
     pub parts: NonZeroUsize,
     /// How hashes are computed.
     pub hashing: Hashing,
@@ -69,8 +74,9 @@ pub fn verify_append_only(
     verify_append_only_in_parts(proof, epoch, previous, root, Work::default(), |_| ())
 }
 
-/// The same with the work split into parts, which `run` may fold in any order and at the same time
-/// ([`StepPart::fold`]). What it does not fold is folded here, so it cannot change the verdict.
+/// The same with the work split into parts. `run` is called twice, first with parts to be read, then with parts to be
+/// folded, and may do those of one call in any order and at the same time ([`StepPart::work`]). What it leaves is done
+/// here, so it cannot change the verdict.
 ///
 /// # Errors
 /// One variant of [`TreeError`] per broken rule; of several the one that [`verify_append_only`] names.
@@ -80,23 +86,31 @@ pub fn verify_append_only_in_parts(
     previous: &RootHash,
     root: &RootHash,
     work: Work,
-    run: impl FnOnce(&mut [StepPart<'_>]),
+    mut run: impl FnMut(&mut [StepPart<'_>]),
 ) -> Result<Appended, TreeError> {
     if epoch == Epoch::ZERO {
         return Err(TreeError::EpochZero);
     }
-    let (nodes, inserted) = sorted_nodes(proof)?;
-    let many = Many::new(work.hashing);
-    let mut parts = split(&nodes, work.parts, many, epoch);
-    run(&mut parts);
-    let mut all = Fold::new(many, epoch);
-    for mut part in parts {
-        part.fold();
-        for subtree in part.open.unwrap_or_else(|| Ok(Vec::new()))? {
-            all.push(subtree);
-        }
+    let parts = work.parts.get().min(MAX_PARTS);
+    let mut reads = split_bytes(proof, parts)?;
+    run(&mut reads);
+    let lists = reads
+        .into_iter()
+        .map(StepPart::read)
+        .collect::<Result<Vec<_>, _>>()?;
+    let inserted = lists.iter().flatten().map(|node| u64::from(node.inserted)).sum();
+    if inserted == 0 {
+        return Err(TreeError::NothingInserted);
     }
-    let (before, after) = roots(&all.finish_all());
+    let many = Many::new(work.hashing);
+    let mut folds = split_labels(&lists, parts, many, epoch);
+    run(&mut folds);
+    let mut all = Fold::new(many, epoch);
+    for part in folds {
+        part.folded()?.into_iter().for_each(|subtree| all.push(subtree));
+    }
+    // A fold that did not come to an end would not be a tree.
+    let (before, after) = roots(&all.finish_all()).ok_or(TreeError::RootMismatch)?;
     if before != *previous {
         return Err(TreeError::PreviousRootMismatch);
     }
@@ -106,68 +120,154 @@ pub fn verify_append_only_in_parts(
     Ok(Appended { inserted })
 }
 
-/// All nodes in the order of their labels, and how many of them were inserted.
-fn sorted_nodes(proof: &[u8]) -> Result<(Vec<Node<'_>>, u64), TreeError> {
-    // More than this cannot be well-formed: a count alone earns no room.
-    let room = count_nodes(proof)?.min(proof.len() / MIN_NODE_BYTES);
-    let mut nodes = Vec::with_capacity(room);
-    let mut inserted = 0_u64;
-    each_node(proof, |node| {
-        inserted += u64::from(node.inserted);
-        nodes.push(node);
-    })?;
-    if inserted == 0 {
-        return Err(TreeError::NothingInserted);
+/// A part of the work on one step, to be done on any thread.
+#[derive(Debug)]
+pub struct StepPart<'a>(Task<'a>);
+
+#[derive(Debug)]
+enum Task<'a> {
+    /// Consecutive nodes as they stand in the proof, to be read and sorted.
+    Read {
+        bytes: &'a [u8],
+        /// Most nodes that can be in them.
+        room: usize,
+        done: Option<Result<Vec<Node<'a>>, TreeError>>,
+    },
+    /// Sorted nodes of a range of labels, to be folded.
+    Fold {
+        range: Range<'a>,
+        many: Many,
+        epoch: Epoch,
+        done: Option<Result<Vec<Subtree>, TreeError>>,
+    },
+}
+
+impl<'a> StepPart<'a> {
+    /// Does it: reads nodes, or checks that labels are unique and prefix-free and computes the hashes of all
+    /// subtrees that lie within them. A second call does nothing.
+    pub fn work(&mut self) {
+        match &mut self.0 {
+            Task::Read { bytes, room, done } => {
+                done.get_or_insert_with(|| sorted_nodes(bytes, *room));
+            }
+            Task::Fold {
+                range,
+                many,
+                epoch,
+                done,
+            } => {
+                done.get_or_insert_with(|| range.fold(Fold::new(*many, *epoch)));
+            }
+        }
     }
+
+    fn read(mut self) -> Result<Vec<Node<'a>>, TreeError> {
+        self.work();
+        match self.0 {
+            Task::Read {
+                done: Some(nodes), ..
+            } => nodes,
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn folded(mut self) -> Result<Vec<Subtree>, TreeError> {
+        self.work();
+        match self.0 {
+            Task::Fold { done: Some(open), .. } => open,
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Parts of about the same length. The nodes are counted here, from their lengths only, before anything is allocated
+/// for them.
+fn split_bytes(proof: &[u8], parts: usize) -> Result<Vec<StepPart<'_>>, TreeError> {
+    cap(proof, MAX_AUDIT_PROOF_BYTES)?;
+    let length = proof.len().div_ceil(parts).max(1);
+    let (mut split, mut begun, mut count, mut before) = (Vec::new(), 0, 0, 0);
+    let mut part = |from: usize, to: usize, nodes: usize| {
+        let bytes = proof.get(from..to).unwrap_or_default();
+        // More than this cannot be well-formed: a count alone earns no room.
+        let room = nodes.min(bytes.len() / MIN_NODE_BYTES);
+        let done = None;
+        split.push(StepPart(Task::Read { bytes, room, done }));
+    };
+    let mut fields = Fields::new(proof);
+    while let Some(field) = fields.next() {
+        let field = field?;
+        if count >= MAX_AUDIT_NODES {
+            return Err(WireError::TooMany(field.number).into());
+        }
+        count += 1;
+        let end = proof.len() - fields.remaining();
+        if end - begun >= length {
+            part(begun, end, count - before);
+            (begun, before) = (end, count);
+        }
+    }
+    if begun < proof.len() {
+        part(begun, proof.len(), count - before);
+    }
+    Ok(split)
+}
+
+/// The nodes that stand in these bytes, in the order of their labels.
+fn sorted_nodes(bytes: &[u8], room: usize) -> Result<Vec<Node<'_>>, TreeError> {
+    let mut nodes = Vec::with_capacity(room);
+    each_node(bytes, |node| nodes.push(node))?;
     // Stable, because it is fast where the input consists of few sorted runs, as akd's does.
     nodes.sort_by(|a: &Node<'_>, b: &Node<'_>| a.label.order(&b.label));
-    Ok((nodes, inserted))
+    Ok(nodes)
 }
 
-/// Consecutive nodes of one step, to be folded on any thread.
+/// Nodes of a range of labels, from several sorted lists.
 #[derive(Debug)]
-pub struct StepPart<'a> {
-    nodes: &'a [Node<'a>],
-    /// The label before the first.
+struct Range<'a> {
+    lists: Vec<&'a [Node<'a>]>,
+    /// The greatest label before the range.
     before: Option<NodeLabel>,
-    many: Many,
-    epoch: Epoch,
-    open: Option<Result<Vec<Subtree>, TreeError>>,
 }
 
-/// As equal parts as can be.
-fn split<'a>(nodes: &'a [Node<'a>], parts: NonZeroUsize, many: Many, epoch: Epoch) -> Vec<StepPart<'a>> {
-    let mut before = None;
-    let part = |nodes: &'a [Node<'a>]| {
-        let last = core::mem::replace(&mut before, nodes.last().map(|node| node.label));
-        StepPart {
-            nodes,
-            before: last,
+/// Ranges of about as many nodes; equal labels are in one range.
+fn split_labels<'a>(lists: &'a [Vec<Node<'a>>], parts: usize, many: Many, epoch: Epoch) -> Vec<StepPart<'a>> {
+    let sampled = lists.iter().flat_map(|list| list.iter().step_by(SAMPLE));
+    let mut samples: Vec<NodeLabel> = sampled.map(|node| node.label).collect();
+    samples.sort_by(NodeLabel::order);
+    let mut rest: Vec<&[Node<'a>]> = lists.iter().map(Vec::as_slice).collect();
+    let (mut split, mut before) = (Vec::new(), None);
+    let mut part = |lists: Vec<&'a [Node<'a>]>| {
+        let lasts = lists.iter().filter_map(|list| list.last()).map(|node| node.label);
+        let last = lasts.max_by(NodeLabel::order);
+        let range = Range { before, lists };
+        before = last.or(before);
+        split.push(StepPart(Task::Fold {
+            range,
             many,
             epoch,
-            open: None,
-        }
+            done: None,
+        }));
     };
-    nodes
-        .chunks(nodes.len().div_ceil(parts.get()).max(1))
-        .map(part)
-        .collect()
+    for i in 1..parts {
+        let Some(pivot) = samples.get(samples.len() * i / parts) else {
+            continue;
+        };
+        let cut = |list: &mut &'a [Node<'a>]| {
+            let (below, above) = list.split_at(list.partition_point(|node| node.label.order(pivot).is_lt()));
+            *list = above;
+            below
+        };
+        part(rest.iter_mut().map(cut).collect());
+    }
+    part(rest);
+    split
 }
 
-impl StepPart<'_> {
-    /// Checks that the labels are unique and prefix-free, and computes the hashes of all subtrees that
-    /// lie within this part. A second call does nothing.
-    pub fn fold(&mut self) {
-        if self.open.is_none() {
-            self.open = Some(self.folded());
-        }
-    }
-
-    fn folded(&self) -> Result<Vec<Subtree>, TreeError> {
-        let mut fold = Fold::new(self.many, self.epoch);
-        let mut last = self.before.as_ref();
-        for node in self.nodes {
-            let joint = match last {
+impl<'a> Range<'a> {
+    fn fold(&mut self, mut fold: Fold<'a>) -> Result<Vec<Subtree>, TreeError> {
+        let mut last = self.before;
+        while let Some(node) = self.next() {
+            let joint = match &last {
                 None => 0,
                 Some(last) if *last == node.label => return Err(TreeError::DuplicateLabel),
                 // In sorted order a prefix stands right before some label that it is a prefix of.
@@ -175,19 +275,33 @@ impl StepPart<'_> {
                 Some(last) => last.common_bits(&node.label),
             };
             fold.push_node(*node, joint);
-            last = Some(&node.label);
+            last = Some(node.label);
         }
         Ok(fold.finish())
     }
+
+    /// The node with the least label of all lists.
+    fn next(&mut self) -> Option<&'a Node<'a>> {
+        let firsts = self.lists.iter_mut().filter(|list| !list.is_empty());
+        let least = firsts.min_by(|a, b| match (a.first(), b.first()) {
+            (Some(a), Some(b)) => a.label.order(&b.label),
+            _ => Ordering::Equal,
+        })?;
+        least.split_off_first()
+    }
 }
 
-/// The roots before and after the step, from the subtrees below them.
-fn roots(below: &[Subtree]) -> (RootHash, RootHash) {
-    let left = below.iter().find(|subtree| !subtree.is_right());
-    let right = below.iter().find(|subtree| subtree.is_right());
+/// The roots before and after the step, from the one or two subtrees below them.
+fn roots(below: &[Subtree]) -> Option<(RootHash, RootHash)> {
+    let (left, right) = match below {
+        [one] if one.is_right() => (None, Some(one)),
+        [one] => (Some(one), None),
+        [left, right] if !left.is_right() && right.is_right() => (Some(left), Some(right)),
+        _ => return None,
+    };
     let before = |side: Option<&Subtree>| side.and_then(Subtree::before);
     let after = |side: Option<&Subtree>| side.map(Subtree::after);
-    (root(before(left), before(right)), root(after(left), after(right)))
+    Some((root(before(left), before(right)), root(after(left), after(right))))
 }
 
 fn root(left: Option<Digest>, right: Option<Digest>) -> RootHash {
@@ -210,20 +324,6 @@ pub fn audit_contains(proof: &[u8], leaf: &LeafLabel, commitment: &Commitment) -
         found |= node.inserted && node.label == leaf && node.value == commitment.as_bytes();
     })?;
     Ok(found)
-}
-
-/// How many nodes there are, known from their lengths only.
-fn count_nodes(proof: &[u8]) -> Result<usize, TreeError> {
-    cap(proof, MAX_AUDIT_PROOF_BYTES)?;
-    let mut count = 0;
-    for field in Fields::new(proof) {
-        let field = field?;
-        if count >= MAX_AUDIT_NODES {
-            return Err(WireError::TooMany(field.number).into());
-        }
-        count += 1;
-    }
-    Ok(count)
 }
 
 /// Reads the proof and hands over each node; nothing is kept.

@@ -137,6 +137,11 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    /// Bytes that are not read yet.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
     #[inline]
     fn varint(&mut self) -> Result<u64, WireError> {
         let (&first, tail) = self.rest.split_first().ok_or(WireError::Truncated)?;

@@ -56,9 +56,9 @@ type Run = fn(&mut [StepPart<'_>]);
 fn verify_step(proof: &[u8], epoch: Epoch, previous: &RootHash, root: &RootHash) -> Result<(), TreeError> {
     let verdict = verify_append_only(proof, epoch, previous, root).map(drop);
     let runs: [Run; 3] = [
-        |parts| parts.iter_mut().for_each(StepPart::fold),
-        |parts| parts.iter_mut().rev().for_each(StepPart::fold),
-        |parts| parts.iter_mut().step_by(2).for_each(StepPart::fold),
+        |parts| parts.iter_mut().for_each(StepPart::work),
+        |parts| parts.iter_mut().rev().for_each(StepPart::work),
+        |parts| parts.iter_mut().step_by(2).for_each(StepPart::work),
     ];
     for ((parts, hashing), run) in [1, 2, 3, 7, usize::MAX]
         .into_iter()

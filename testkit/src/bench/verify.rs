@@ -79,9 +79,9 @@ impl Step {
             thread::scope(|scope| {
                 if let [first, others @ ..] = parts {
                     for part in others {
-                        scope.spawn(|| part.fold());
+                        scope.spawn(|| part.work());
                     }
-                    first.fold();
+                    first.work();
                 }
             });
         };

@@ -254,6 +254,33 @@ fn the_device_line_is_the_same_for_both_and_changes_with_either() {
     assert!(line(&alice, &other).contains(" devices: "));
 }
 
+#[test]
+fn the_sentence_is_the_same_for_both_and_heard_loosely() {
+    let (alice, bob) = (record("alice-1", 0x61, &[1]), record("bob-2", 0x62, &[7]));
+    let number = of_records(&alice, &bob);
+    let sentence = number.sentence();
+    assert_eq!(sentence, of_records(&bob, &alice).sentence());
+    assert_eq!(
+        sentence,
+        "the empty violin sketched the orange jacket\n\
+         the clever jacket refused the hollow cousin\n\
+         the bitter pirate sold the jolly dolphin\n\
+         the lucky needle refused the strange cobra"
+    );
+    let heard = sentence
+        .to_uppercase()
+        .replace("THE ", "")
+        .replace('\n', ", and ");
+    assert_eq!(number.matches_sentence(&heard), Ok(true));
+    let other = of_records(&alice, &record("bob-2", 0x63, &[7])).sentence();
+    assert_eq!(number.matches_sentence(&other), Ok(false));
+    let short = sentence.rsplit_once(' ').unwrap().0;
+    assert_eq!(
+        number.matches_sentence(short),
+        Err(SafetyNumberError::Sentence { words: 19 })
+    );
+}
+
 proptest! {
     #[test]
     fn arbitrary_codes_never_panic(code in prop::collection::vec(any::<u8>(), 0..100)) {

@@ -20,6 +20,12 @@ pub enum SafetyNumberError {
     /// Not 60 digits.
     #[error("a safety number has 60 digits")]
     Digits,
+    /// Not the number of words of a sentence.
+    #[error("the sentence has 20 words besides \"the\", not {words}")]
+    Sentence {
+        /// Words found.
+        words: usize,
+    },
     /// The bytes are no scannable code.
     #[error("this is no safety number code")]
     MalformedQr,
@@ -41,6 +47,7 @@ impl SafetyNumberError {
             Self::Key(e) => e.reason(),
             Self::SameParty => "safety-number-same-party",
             Self::Digits => "safety-number-digits",
+            Self::Sentence { .. } => "safety-number-sentence",
             Self::MalformedQr => "safety-number-malformed-code",
             Self::VersionMismatch { .. } => "safety-number-version-mismatch",
         }

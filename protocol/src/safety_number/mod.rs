@@ -7,13 +7,15 @@
 //!   is 0x05 and the 32 bytes of the X25519 key;
 //! * digits of one party: the first 30 bytes as six big-endian chunks of 5 bytes, each modulo 100,000;
 //! * the number: both parties' 30 digits, the lexicographically smaller first;
-//! * the [scannable code](Qr): the first 32 bytes of both hashes.
+//! * the [scannable code](Qr): the first 32 bytes of both hashes;
+//! * the [sentence](SafetyNumber::sentence): ours, not Signal's; made from the digits.
 //!
 //! Make a number from *authorised* records only; this module cannot know where its keys come from.
 
 mod devices;
 mod error;
 mod qr;
+mod sentence;
 
 use core::fmt;
 

@@ -14,6 +14,7 @@ pub mod client;
 pub mod evidence;
 pub mod honest;
 pub mod hostile;
+pub mod front;
 pub mod http;
 pub mod keyring;
 pub mod keyring_run;

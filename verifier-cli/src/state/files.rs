@@ -14,15 +14,15 @@ pub(crate) struct Prepared {
 /// Writes and flushes the new content of `target` beside it. Nothing changes for readers.
 pub(crate) fn prepare(target: &Path, content: &[u8]) -> io::Result<Prepared> {
     let temporary = beside(target);
-    match fs::remove_file(&temporary) {
+    match step(|| fs::remove_file(&temporary)) {
         // Left over from a crash: it never became visible, so nobody relies on it.
         Ok(()) => {}
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(e),
     }
-    let mut file = create_private(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
+    let mut file = step(|| create_private(&temporary))?;
+    step(|| file.write_all(content))?;
+    step(|| file.sync_all())?;
     Ok(Prepared {
         temporary,
         target: target.to_owned(),
@@ -32,17 +32,34 @@ pub(crate) fn prepare(target: &Path, content: &[u8]) -> io::Result<Prepared> {
 impl Prepared {
     /// Makes the content visible, all at once, and durable under its name.
     pub(crate) fn commit(self) -> io::Result<()> {
-        fs::rename(&self.temporary, &self.target)?;
-        sync_directory(&self.target)
+        step(|| fs::rename(&self.temporary, &self.target))?;
+        step(|| sync_directory(&self.target))
+    }
+
+    /// The same, unless there is a file of this name: that stays as it is.
+    fn commit_new(self) -> io::Result<()> {
+        match step(|| fs::hard_link(&self.temporary, &self.target)) {
+            Ok(()) => {
+                // What is left of it never counts.
+                let _left = step(|| fs::remove_file(&self.temporary));
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let _left = step(|| fs::remove_file(&self.temporary));
+                return Err(e);
+            }
+            // A file system without links.
+            Err(e) if e.kind() == io::ErrorKind::Unsupported && !self.target.exists() => {
+                step(|| fs::rename(&self.temporary, &self.target))?;
+            }
+            Err(e) => return Err(e),
+        }
+        step(|| sync_directory(&self.target))
     }
 }
 
-/// Writes a file that does not exist yet, readable by its owner only.
+/// Writes a file that does not exist yet, readable by its owner only: whole, or not at all.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = create_private(path)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    sync_directory(path)
+    prepare(path, content)?.commit_new()
 }
 
 /// Replaces a file in one step.
@@ -71,6 +88,15 @@ pub(crate) fn is_open_to_others(path: &Path) -> io::Result<bool> {
 pub(crate) fn is_open_to_others(_: &Path) -> io::Result<bool> {
     Ok(false)
 }
+
+/// One step that touches the disk; tests let any of them fail.
+#[cfg(not(test))]
+fn step<T>(act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    act()
+}
+
+#[cfg(test)]
+use super::faults::step;
 
 fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();

@@ -9,6 +9,7 @@ use super::files;
 use super::model::State;
 use super::upgrade;
 use crate::report::Failure;
+use crate::secret::{Passphrase, Words};
 
 /// Longest wait for another `keyglass` to finish.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -19,6 +20,7 @@ const MAX_STATE_BYTES: u64 = 256 << 20;
 #[derive(Debug)]
 pub(crate) struct Home {
     path: PathBuf,
+    passphrase: Passphrase,
     _lock: File,
 }
 
@@ -60,8 +62,23 @@ impl Home {
         take(&file, &lock, patience, waiting)?;
         Ok(Self {
             path: path.to_owned(),
+            passphrase: Passphrase::None,
             _lock: file,
         })
+    }
+
+    /// With the passphrase of its private keys.
+    pub(crate) fn with_passphrase(mut self, passphrase: Passphrase) -> Self {
+        self.passphrase = passphrase;
+        self
+    }
+
+    /// The passphrase of its private keys, if there is one.
+    pub(crate) fn passphrase(&self) -> Option<&Words> {
+        match &self.passphrase {
+            Passphrase::None => None,
+            Passphrase::Given(words) => Some(words),
+        }
     }
 
     /// Reads the memory; a fresh one if there is none.

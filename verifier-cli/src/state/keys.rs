@@ -1,29 +1,33 @@
 //! Private keys, each in its own file that only its owner reads.
 //!
-//! Four lines: what it is, what it is for, the public key, the secret.
+//! Four lines: what it is, what it is for, the public key, the secret; sealed with a passphrase if there is one.
 
 use std::fs;
 use std::path::PathBuf;
 
+use keyglass_protocol::codec::{base64_decode, base64_encode};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::files;
 use super::home::{Home, demand_private, unusable};
 use crate::report::Failure;
-use crate::secret::{Secret, fill_random};
+use crate::sealed;
+use crate::secret::{Secret, Words, fill_random};
 
-/// First line of a key file.
-const HEADER: &str = "keyglass/private-key/v1";
+/// First line of a key file whose secret is 64 hex digits.
+const PLAIN: &str = "keyglass/private-key/v1";
+/// First line of a key file whose secret is [sealed](crate::sealed), in base64.
+const SEALED: &str = "keyglass/private-key-sealed/v1";
 
-/// A private key on this device: its public key and the name of its file.
+/// A key whose private half lies on this device, or on another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyFile {
     /// The public key, 64 hex digits.
     pub(crate) public: String,
-    /// File name below `keys/`.
-    pub(crate) file: String,
+    /// File name below `keys/`; none: another device has it.
+    pub(crate) file: Option<String>,
 }
 
 /// What a private key is for; the two kinds are never mixed up.
@@ -36,11 +40,19 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    const fn name(self) -> &'static str {
+    /// Its name in files.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Signing => "ed25519",
             Self::Agreement => "x25519",
         }
+    }
+
+    /// The purpose of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Signing, Self::Agreement]
+            .into_iter()
+            .find(|p| p.name() == name)
     }
 
     fn public(self, secret: &Secret) -> String {
@@ -54,23 +66,39 @@ impl Purpose {
 impl KeyFile {
     /// Makes a new key and writes its file.
     pub(crate) fn create(home: &Home, purpose: Purpose) -> Result<Self, Failure> {
-        let secret = Secret::random()?;
+        Self::keep(home, purpose, &Secret::random()?)
+    }
+
+    /// Writes a key's file: sealed if the home has a passphrase.
+    pub(crate) fn keep(home: &Home, purpose: Purpose, secret: &Secret) -> Result<Self, Failure> {
         let mut name = [0; 12];
         fill_random(&mut name)?;
-        let key = Self {
-            public: purpose.public(&secret),
-            file: format!("{}.key", hex::encode(name)),
+        let name = format!("{}.key", hex::encode(name));
+        let public = purpose.public(secret);
+        let head = format!("{}\n{public}\n", purpose.name());
+        let text = match home.passphrase() {
+            None => Zeroizing::new(format!("{PLAIN}\n{head}{}\n", secret.to_hex().as_str())),
+            Some(passphrase) => {
+                let sealed = sealed::seal(passphrase, secret.as_bytes(), head.as_bytes())?;
+                Zeroizing::new(format!("{SEALED}\n{head}{}\n", base64_encode(&sealed)))
+            }
         };
-        let hex = secret.to_hex();
-        let text = Zeroizing::new(format!(
-            "{HEADER}\n{}\n{}\n{}\n",
-            purpose.name(),
-            key.public,
-            hex.as_str()
-        ));
-        let path = home.directory("keys")?.join(&key.file);
+        let path = home.directory("keys")?.join(&name);
         files::write_new(&path, text.as_bytes()).map_err(|e| unusable(&path, &e))?;
-        Ok(key)
+        Ok(Self {
+            public,
+            file: Some(name),
+        })
+    }
+
+    /// A key whose private half another device has.
+    pub(crate) fn elsewhere(public: String) -> Self {
+        Self { public, file: None }
+    }
+
+    /// Whether the private half lies on this device.
+    pub(crate) fn is_here(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Reads the secret back; it must belong to the public key.
@@ -85,19 +113,28 @@ impl KeyFile {
         };
         demand_private(&path)?;
         let text = Zeroizing::new(fs::read_to_string(&path).map_err(|e| unusable(&path, &e))?);
-        let rest = text
-            .strip_prefix(HEADER)
-            .and_then(|t| t.strip_prefix('\n'))
-            .ok_or_else(damaged)?;
-        let rest = rest
-            .strip_prefix(purpose.name())
-            .and_then(|t| t.strip_prefix('\n'))
-            .ok_or_else(damaged)?;
-        let (public, secret) = rest.trim_end().split_once('\n').ok_or_else(damaged)?;
-        let mut bytes = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(secret, bytes.as_mut_slice()).map_err(|_| damaged())?;
-        let secret = Secret::new(*bytes);
-        if public != self.public || purpose.public(&secret) != self.public {
+        let mut lines = text.lines();
+        let mut next = || lines.next().ok_or_else(damaged);
+        let (kind, purpose_line, public, secret) = (next()?, next()?, next()?, next()?);
+        if purpose_line != purpose.name() || public != self.public {
+            return Err(damaged());
+        }
+        let secret = match kind {
+            PLAIN => {
+                let mut bytes = Zeroizing::new([0; 32]);
+                hex::decode_to_slice(secret, bytes.as_mut_slice()).map_err(|_| damaged())?;
+                Secret::new(*bytes)
+            }
+            SEALED => {
+                let passphrase = home.passphrase().cloned().map_or_else(Words::ask, Ok)?;
+                let head = format!("{}\n{public}\n", purpose.name());
+                let sealed = base64_decode(secret).map_err(|_| damaged())?;
+                let opened = sealed::open(&passphrase, &sealed, head.as_bytes())?;
+                Secret::from_slice(&opened).ok_or_else(damaged)?
+            }
+            _ => return Err(damaged()),
+        };
+        if purpose.public(&secret) != self.public {
             return Err(damaged());
         }
         Ok(secret)
@@ -105,8 +142,12 @@ impl KeyFile {
 
     /// The name comes from the state file and must stay below `keys/`.
     fn path(&self, home: &Home) -> Result<PathBuf, Failure> {
-        let plain = self
-            .file
+        let file = self.file.as_deref().ok_or_else(|| {
+            Failure::missing("key-elsewhere", "the private key is not on this device")
+                .meaning("another device of yours made this identity; this one was only enrolled")
+                .next("run the command on the device where the identity was made")
+        })?;
+        let plain = file
             .strip_suffix(".key")
             .is_some_and(|n| n.bytes().all(|b| b.is_ascii_hexdigit()));
         if !plain {
@@ -115,7 +156,7 @@ impl KeyFile {
                 "the memory names a key file outside its directory",
             ));
         }
-        Ok(home.directory("keys")?.join(&self.file))
+        Ok(home.directory("keys")?.join(file))
     }
 }
 
@@ -125,6 +166,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::secret::{Passphrase, Words};
 
     fn home(dir: &tempfile::TempDir) -> Home {
         Home::open_at(&dir.path().join("home"), Duration::ZERO, &|| {}).unwrap()
@@ -170,11 +212,41 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outside = KeyFile {
             public: String::new(),
-            file: "../state.json".into(),
+            file: Some("../state.json".into()),
         };
         assert_eq!(
             outside.open(&home(&dir), Purpose::Signing).unwrap_err().reason,
             "state-damaged"
+        );
+    }
+
+    #[test]
+    fn with_a_passphrase_the_file_holds_no_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let with =
+            |home: Home, words: &str| home.with_passphrase(Passphrase::Given(Words::new(words.into())));
+        let home = with(home(&dir), "correct horse");
+        let key = KeyFile::create(&home, Purpose::Signing).unwrap();
+        let secret = key.open(&home, Purpose::Signing).unwrap();
+        let text = fs::read_to_string(key.path(&home).unwrap()).unwrap();
+        assert!(text.starts_with(SEALED) && !text.contains(secret.to_hex().as_str()));
+        let home = with(home, "wrong horse");
+        let reason = |home: &Home| key.open(home, Purpose::Signing).unwrap_err().reason;
+        assert_eq!(reason(&home), "passphrase-wrong");
+        assert_eq!(
+            reason(&home.with_passphrase(Passphrase::None)),
+            "passphrase-needed"
+        );
+    }
+
+    #[test]
+    fn a_key_of_another_device_cannot_sign() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = KeyFile::elsewhere("00".repeat(32));
+        assert!(!key.is_here());
+        assert_eq!(
+            key.open(&home(&dir), Purpose::Signing).unwrap_err().reason,
+            "key-elsewhere"
         );
     }
 

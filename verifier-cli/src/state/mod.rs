@@ -3,6 +3,8 @@
 //! One file, replaced as a whole under an exclusive lock, so that a crash leaves the old or the new memory and
 //! never half of one. Private keys lie beside it, each in its own file.
 
+#[cfg(test)]
+mod faults;
 mod files;
 mod home;
 mod keys;
@@ -13,5 +15,6 @@ pub(crate) use files::write_new;
 pub(crate) use home::Home;
 pub(crate) use keys::{KeyFile, Purpose};
 pub(crate) use model::{
-    Contact, Directory, KeptReceipt, OwnAccount, OwnDevice, Pending, Pin, PinnedConfig, RememberedHead, State,
+    Concern, Contact, Directory, KeptReceipt, Means, OwnAccount, OwnDevice, Pending, Pin, PinnedConfig,
+    RememberedHead, State, Verification, Worry,
 };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::model::{STATE_VERSION, State};
 use crate::report::Failure;
@@ -11,7 +11,7 @@ use crate::report::Failure;
 type Step = fn(Value) -> Result<Value, String>;
 
 /// The steps from version n to n + 1, beginning with version 1. Steps are added, never edited.
-const STEPS: &[Step] = &[];
+const STEPS: &[Step] = &[watched_contacts_and_accounts];
 
 /// Reads a state file of any known version.
 pub(super) fn read(bytes: &[u8], path: &Path) -> Result<State, Failure> {
@@ -55,6 +55,52 @@ fn read_with(bytes: &[u8], path: &Path, steps: &[Step], newest: u32) -> Result<S
     serde_json::from_value(value).map_err(|e| damaged(e.to_string()))
 }
 
+/// 1 to 2: heads before the newest, records made here, what `monitor` walked, comparisons of safety numbers.
+///
+/// Whatever was published before counts as walked: version 1 kept own accounts only while the newest key was theirs.
+fn watched_contacts_and_accounts(mut state: Value) -> Result<Value, String> {
+    let directories = state
+        .get_mut("directories")
+        .and_then(Value::as_array_mut)
+        .ok_or("it lists no directories")?;
+    for directory in directories.iter_mut().filter_map(Value::as_object_mut) {
+        directory.insert("older_heads".into(), json!([]));
+        directory.insert("made".into(), json!([]));
+        directory.insert("recoveries".into(), json!({}));
+        for account in objects(directory.get_mut("accounts")) {
+            watched_account(account);
+        }
+        for pending in objects(directory.get_mut("pending")) {
+            let becomes = pending.get_mut("becomes").and_then(|b| b.get_mut(1));
+            if let Some(account) = becomes.and_then(Value::as_object_mut) {
+                watched_account(account);
+            }
+        }
+        for contact in objects(directory.get_mut("contacts")) {
+            for name in ["identity", "verified", "concern"] {
+                contact.insert(name.into(), Value::Null);
+            }
+        }
+    }
+    Ok(state)
+}
+
+fn watched_account(account: &mut Map<String, Value>) {
+    let walked = account
+        .get("published")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
+    account.insert("walked".into(), walked.into());
+    account.insert("aliases".into(), json!({}));
+}
+
+fn objects(map: Option<&mut Value>) -> impl Iterator<Item = &mut Map<String, Value>> {
+    map.and_then(Value::as_object_mut)
+        .into_iter()
+        .flat_map(Map::values_mut)
+        .filter_map(Value::as_object_mut)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -67,11 +113,11 @@ mod tests {
 
     #[test]
     fn versions_that_are_none() {
-        assert_eq!(reason(br#"{"version": 2, "directories": []}"#), "state-newer");
+        assert_eq!(reason(br#"{"version": 3, "directories": []}"#), "state-newer");
         assert_eq!(reason(br#"{"version": 0, "directories": []}"#), "state-damaged");
         assert_eq!(reason(br#"{"directories": []}"#), "state-damaged");
         assert_eq!(
-            reason(br#"{"version": 1, "directories": [], "more": 1}"#),
+            reason(br#"{"version": 2, "directories": [], "more": 1}"#),
             "state-damaged"
         );
         assert_eq!(reason(b"{\"version\": 1"), "state-damaged");
@@ -92,10 +138,35 @@ mod tests {
         let mut old = serde_json::to_value(sample()).unwrap();
         let list = old.as_object_mut().unwrap().remove("directories").unwrap();
         old.as_object_mut().unwrap().insert("list".to_owned(), list);
+        old.as_object_mut()
+            .unwrap()
+            .insert("version".to_owned(), 1.into());
         let bytes = serde_json::to_vec(&old).unwrap();
         let state = read_with(&bytes, Path::new("state.json"), &steps, 2).unwrap();
         assert_eq!(state.directories, sample().directories);
         assert_eq!(state.version, 2);
+    }
+
+    /// A memory as version 1 wrote it.
+    const FIRST: &[u8] = include_bytes!("../../testdata/state-v1.json");
+
+    #[test]
+    fn the_first_version_is_read() {
+        let state = read(FIRST, Path::new("state.json")).unwrap();
+        let directory = state.directories.first().unwrap();
+        let account = directory.accounts.get("carol").unwrap();
+        assert_eq!((account.published, account.walked), (Some(3), 3));
+        let (_, becomes) = directory
+            .pending
+            .get("account:carol")
+            .unwrap()
+            .becomes
+            .clone()
+            .unwrap();
+        assert_eq!(becomes.walked, 3);
+        let contact = directory.contacts.get("Bob").unwrap();
+        assert_eq!((&contact.verified, &contact.concern), (&None, &None));
+        assert!(directory.head.is_some() && directory.older_heads.is_empty());
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub(crate) fn explain_policy(error: &Shortfall) -> Failure {
     explain(&Refusal::Policy(error.clone()))
 }
 
+/// Explains why an older head is no replica's that lags.
+pub(crate) fn freeze() -> Failure {
+    let failed = "freeze: the operator vouches for an old head after it had vouched for a newer one";
+    Failure::new(Exit::Alarm, "freeze", failed)
+        .checked("the operator's heartbeats: on the head that it shows now, and on a newer one seen before")
+        .meaning("somebody hides the newest keys from you; a replica that lags cannot look like this")
+        .next("use no key from this directory; show the evidence to others and to the auditors")
+}
+
 fn checked(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Epoch(_) => "the signed head: log signature, last leaf, configuration",

@@ -3,18 +3,21 @@
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 
 /// Find out whether a key is true: look it up, check every proof, compare safety numbers.
 #[derive(Debug, Parser)]
 #[command(
     name = "keyglass",
     version,
-    after_help = "Examples:
+    after_help = "Examples, in the order of a first day:
   keyglass trust add https://keys.example.org --policy auditors.policy
-  keyglass identity new --account 123 && keyglass identity publish
+  keyglass identity new --account 123
+  keyglass identity publish
   keyglass lookup @alice
-  keyglass safety-number @alice
+  keyglass contact add @alice --name Alice
+  keyglass contact verify Alice --digits '30035 44776 92869 …'
+  keyglass monitor
 
 Exit codes:
   0 every check passed    1 invalid               2 usage
@@ -28,6 +31,19 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The command line, with the examples of every command first in its help.
+pub(crate) fn command() -> clap::Command {
+    examples_first(Cli::command())
+}
+
+fn examples_first(command: clap::Command) -> clap::Command {
+    let command = command.mut_subcommands(examples_first);
+    if command.get_after_help().is_none() {
+        return command;
+    }
+    command.help_template("{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}")
+}
+
 /// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
@@ -38,6 +54,15 @@ pub(crate) struct Globals {
     /// File with the bearer token of your session.
     #[arg(long, global = true, value_name = "FILE", env = "KEYGLASS_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// File with the passphrase that seals private keys and exports.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "KEYGLASS_PASSPHRASE_FILE",
+        hide_short_help = true
+    )]
+    pub(crate) passphrase_file: Option<PathBuf>,
     /// Accept a directory that no auditor watches.
     #[arg(long, global = true, action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), env = "KEYGLASS_ALLOW_UNAUDITED")]
     pub(crate) allow_unaudited: bool,
@@ -106,17 +131,25 @@ pub(crate) enum Command {
     Verify(VerifyFile),
     /// Show every version that a label ever had, verified.
     History(History),
-    /// People whose keys are remembered.
+    /// Watch your account, your names and your contacts for changes.
+    Monitor(Monitor),
+    /// People whose keys are remembered, compared and watched.
     #[command(subcommand)]
     Contact(Contact),
     /// The number that two people compare.
     SafetyNumber(SafetyNumber),
-    /// The newest signed head of the directory's log.
+    /// The signed heads of the directory's log, and whether your friends see the same.
     #[command(subcommand)]
     Checkpoint(Checkpoint),
     /// The directory's promises to include your updates.
     #[command(subcommand)]
     Receipt(Receipt),
+    /// Files that prove a lie of the directory to anybody.
+    #[command(subcommand)]
+    Evidence(Evidence),
+    /// Vouch for the key of a call, and check the other's.
+    #[command(subcommand)]
+    Call(Call),
     /// Completions for your shell, on stdout.
     Completions {
         /// The shell.
@@ -171,9 +204,70 @@ pub(crate) enum Identity {
     /// Show the identity, its devices and what is published.
     Show(Which),
     /// Publish the account, or changes that are not published yet.
-    Publish(Publish),
+    Publish(PublishAccount),
     /// Replace the identity key by a new one, signed by both.
     Rotate(Publish),
+    /// Get a lost account back with a new key and the platform's recovery desk.
+    ///
+    /// The owner runs it without options: it makes a new key and a request for the desk, and after the desk has acted it
+    /// finishes. The desk runs it with --grant and the recovery key.
+    #[command(after_help = "Examples:
+  keyglass identity recover --account 123 --request 123.recovery     # the owner, on a new device
+  keyglass identity recover --grant 123.recovery --recovery-key recovery.key     # the platform's desk
+  keyglass identity recover --account 123     # the owner again")]
+    Recover(Recover),
+    /// Close the account: it has no devices and no key to trust any more.
+    #[command(after_help = "Examples:
+  keyglass identity close --yes")]
+    Close {
+        /// Yes, close it.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        publish: Publish,
+    },
+    /// Write the account with its private keys to a file; sealed with --passphrase-file.
+    #[command(after_help = "Examples:
+  keyglass identity export alice.keyglass --passphrase-file words.txt")]
+    Export {
+        /// The file to write; it must not exist.
+        file: PathBuf,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Read an exported account, with its private keys.
+    #[command(after_help = "Examples:
+  keyglass identity import alice.keyglass --passphrase-file words.txt")]
+    Import {
+        /// A file that `keyglass identity export` wrote.
+        file: PathBuf,
+    },
+}
+
+/// Options of `identity publish`.
+#[derive(Debug, Args)]
+pub(crate) struct PublishAccount {
+    /// Stop a recovery that the platform announced: this device still has the key.
+    #[arg(long)]
+    pub(crate) cancel_recovery: bool,
+    #[command(flatten)]
+    pub(crate) publish: Publish,
+}
+
+/// Options of `identity recover`.
+#[derive(Debug, Args)]
+pub(crate) struct Recover {
+    /// The owner: file for the request to the recovery desk; otherwise it is printed.
+    #[arg(long, value_name = "FILE", conflicts_with = "grant")]
+    pub(crate) request: Option<PathBuf>,
+    /// The desk: the owner's request.
+    #[arg(long, value_name = "FILE", requires = "recovery_key")]
+    pub(crate) grant: Option<PathBuf>,
+    /// The desk: the directory's recovery key (the server's recovery.key, or 64 hex digits).
+    #[arg(long, value_name = "FILE", requires = "grant")]
+    pub(crate) recovery_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) publish: Publish,
 }
 
 /// Which own account.
@@ -207,8 +301,26 @@ pub(crate) enum Device {
         /// The other device's Ed25519 key, 64 hex digits.
         #[arg(long, value_name = "HEX", requires = "dh_key")]
         signing_key: Option<String>,
+        /// The line that `keyglass device enrol` printed on the other device, or a file with it.
+        #[arg(long, value_name = "LINE|FILE", conflicts_with_all = ["dh_key", "signing_key"])]
+        request: Option<String>,
         #[command(flatten)]
         publish: Publish,
+    },
+    /// Make this machine another device of an account whose identity key lies elsewhere.
+    ///
+    /// Prints a line for the first device, which adds it with `keyglass device add --request`; then run this again.
+    #[command(after_help = "Examples:
+  keyglass device enrol --account 123     # here: prints a line
+  keyglass device add --request 'keyglass-device …'     # on the first device
+  keyglass device enrol --account 123     # here again: enrolled")]
+    Enrol {
+        /// The account's stable id on the platform.
+        #[arg(long, value_name = "ID")]
+        account: String,
+        /// What it is for.
+        #[arg(long = "use", value_enum, value_delimiter = ',', default_values = ["dm", "call"])]
+        uses: Vec<DeviceUse>,
     },
     /// Remove a device.
     Remove {
@@ -241,6 +353,30 @@ pub(crate) enum Handle {
     Release {
         /// The handle, with or without @.
         handle: String,
+        #[command(flatten)]
+        publish: Publish,
+    },
+    /// Hand a handle over: its holder offers it, the new holder accepts.
+    #[command(after_help = "Examples:
+  keyglass handle transfer @band --to account:456 --offer band.transfer     # the holder
+  keyglass handle transfer --accept band.transfer     # the new holder")]
+    Transfer {
+        /// The handle, with or without @.
+        #[arg(
+            required_unless_present = "accept",
+            conflicts_with = "accept",
+            requires = "to"
+        )]
+        handle: Option<String>,
+        /// Who gets it: an account or a name that leads to one.
+        #[arg(long, value_name = "LABEL")]
+        to: Option<String>,
+        /// File for the offer; otherwise it is printed.
+        #[arg(long, value_name = "FILE", conflicts_with = "accept")]
+        offer: Option<PathBuf>,
+        /// Accept an offer.
+        #[arg(long, value_name = "FILE")]
+        accept: Option<PathBuf>,
         #[command(flatten)]
         publish: Publish,
     },
@@ -292,13 +428,71 @@ pub(crate) enum Contact {
         #[arg(long)]
         name: Option<String>,
     },
-    /// List the contacts and what is remembered of each.
+    /// List the contacts: who was compared, when and how.
     List,
+    /// Compare the safety number with what the other person's program or voice says.
+    ///
+    /// At a terminal without options it asks for what the other person reads aloud.
+    #[command(after_help = "Examples:
+  keyglass contact verify Alice --scan photo.jpg
+  keyglass contact verify Alice --digits '30035 44776 92869 …'
+  keyglass contact verify Alice --sentence 'the quiet baker admired the rusty violin …'")]
+    Verify(VerifyContact),
+    /// Take the newest key unseen: nothing was compared.
+    Unverify {
+        /// The contact's name or label.
+        name: String,
+    },
+    /// Remove a contact; what was seen stays remembered.
+    Remove {
+        /// The contact's name or label.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyContact {
+    /// The contact's name, or a label.
+    pub(crate) name: String,
+    /// A picture (PNG, JPEG) of the other person's QR code.
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) scan: Option<PathBuf>,
+    /// Their `keyglass safety-number --json`, their digits in a text file, or the bytes of their code.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scan"])]
+    pub(crate) file: Option<PathBuf>,
+    /// Their sixty digits, in quotes.
+    #[arg(long, value_name = "DIGITS", conflicts_with_all = ["scan", "file"])]
+    pub(crate) digits: Option<String>,
+    /// The four lines of words that they read aloud, in quotes.
+    #[arg(long, value_name = "WORDS", conflicts_with_all = ["scan", "file", "digits"])]
+    pub(crate) sentence: Option<String>,
+    #[command(flatten)]
+    pub(crate) which: Which,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  keyglass safety-number @alice
+  keyglass monitor
+  keyglass monitor --quiet     # for cron: prints only what you should know
+  keyglass monitor --watch --json     # one object on a line for every round
+  keyglass monitor --accept     # the changes of your own account were you")]
+pub(crate) struct Monitor {
+    /// Look again and again, for ever.
+    #[arg(long, conflicts_with = "accept")]
+    pub(crate) watch: bool,
+    /// With --watch: seconds between two rounds, about.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) every: u64,
+    /// The changes of your own account and names were you: do not alarm about them again.
+    #[arg(long)]
+    pub(crate) accept: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  keyglass safety-number Alice
+  keyglass safety-number Alice --qr
+  keyglass safety-number Alice --scan photo.jpg
   keyglass safety-number --offline --id +14152222222 --key 0506863b… --id +14153333333 --key 05f781b6…")]
 pub(crate) struct SafetyNumber {
     /// A contact's name or label.
@@ -312,19 +506,144 @@ pub(crate) struct SafetyNumber {
     /// With --offline: the X25519 identity key of the side, hex of 32 bytes or of 33 with type byte 05.
     #[arg(long, value_name = "HEX", requires = "id")]
     pub(crate) key: Vec<String>,
+    /// Show the code that the other person scans.
+    #[arg(long, conflicts_with_all = ["scan", "compare"])]
+    pub(crate) qr: bool,
+    /// Write the code as a picture: a name that ends with .png or .svg.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "compare"])]
+    pub(crate) qr_file: Option<PathBuf>,
+    /// Compare with a picture (PNG, JPEG) of the other person's code.
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) scan: Option<PathBuf>,
+    /// Compare with the other person's sixty digits.
+    #[arg(long, value_name = "DIGITS", conflicts_with = "scan")]
+    pub(crate) compare: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Checkpoint {
     /// Fetch the newest head, verify it and compare it with the remembered one.
     Show,
+    /// Write the head that you saw last, for a friend to compare.
+    Export {
+        /// The file to write; otherwise it is printed.
+        file: Option<PathBuf>,
+    },
+    /// Compare a friend's head with what you saw: do you see the same log?
+    #[command(after_help = "Examples:
+  keyglass checkpoint export mine.head     # you
+  keyglass checkpoint compare mine.head     # your friend")]
+    Compare {
+        /// A file of `keyglass checkpoint export`, or a checkpoint as the log signed it.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Evidence {
+    /// Show what a file claims, and what is in it.
+    Show {
+        /// An evidence file.
+        file: PathBuf,
+    },
+    /// Check every signature and proof in a file against the log's key.
+    Verify {
+        /// An evidence file.
+        file: PathBuf,
+        /// The log's key, if the directory is not pinned here.
+        #[arg(long, value_name = "VKEY")]
+        log_vkey: Option<String>,
+    },
+}
+
+/// What a call binding is about.
+#[derive(Debug, Args)]
+pub(crate) struct CallTerms {
+    /// Whom the call is with: a contact's name or a label.
+    pub(crate) contact: String,
+    /// The call: 32 hex digits that the caller chose at random.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) call_id: String,
+    /// Whether the signer called, or was called.
+    #[arg(long, value_enum)]
+    pub(crate) direction: CallDirection,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+/// Which way a call binding travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CallDirection {
+    /// From the caller.
+    Offer,
+    /// From the one who was called.
+    Answer,
+}
+
+/// The key of a call, as the media layer knows it.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct CallKeys {
+    /// SHA-256 fingerprint of the DTLS certificate, 64 hex digits; colons may stand between.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) dtls: Option<String>,
+    /// X25519 public key, 64 hex digits.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) x25519: Option<String>,
+    /// MLS epoch authenticator, 2 to 128 hex digits.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) mls: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Call {
+    /// Sign this device's key of a call; prints the binding, base64.
+    #[command(after_help = "Examples:
+  keyglass call sign Bob --call-id 00112233445566778899aabbccddeeff --direction offer --dtls 3b:17:…")]
+    Sign {
+        #[command(flatten)]
+        terms: CallTerms,
+        #[command(flatten)]
+        keys: CallKeys,
+        /// The other's device, if there are several for calls.
+        #[arg(long, value_name = "ID")]
+        device: Option<u32>,
+        /// How long it may be used, in seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        valid: u64,
+        /// Write the binding to a file too.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Check the other's binding against the newest verified devices of both.
+    #[command(after_help = "Examples:
+  keyglass call verify Alice binding.b64 --call-id 00112233445566778899aabbccddeeff --direction offer --dtls 3b:17:…")]
+    Verify {
+        #[command(flatten)]
+        terms: CallTerms,
+        /// File with the binding, base64.
+        file: PathBuf,
+        #[command(flatten)]
+        keys: CallKeys,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Receipt {
     /// Check the kept receipts, or one file, against the log.
+    #[command(after_help = "Examples:
+  keyglass receipt check
+  keyglass receipt check receipt.json")]
     Check {
         /// A receipt as the directory gave it (JSON).
         file: Option<PathBuf>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
 }

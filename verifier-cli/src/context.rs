@@ -23,10 +23,11 @@ pub(crate) struct Context {
 impl Context {
     /// Opens the memory, locked until dropped.
     pub(crate) fn home(&self) -> Result<Home, Failure> {
-        Home::open(&|| {
+        let home = Home::open(&|| {
             self.style
                 .progress("another keyglass is running; waiting for it…")
-        })
+        })?;
+        Ok(home.with_passphrase(self.settings.passphrase()?))
     }
 
     /// Opens the memory of the pinned directory that is meant.

@@ -3,23 +3,25 @@
 use std::path::PathBuf;
 
 use keyglass_protocol::config::ConfigChange;
-use keyglass_protocol::epoch::{Shortfall, VerifiedEpoch};
-use keyglass_protocol::evidence::{Claim, Evidence, Fork, SCHEMA};
+use keyglass_protocol::epoch::{Shortfall, Trust, VerifiedEpoch};
+use keyglass_protocol::evidence::{Claim, Evidence, Finding, Fork, Freeze};
 use keyglass_protocol::label::Label;
-use keyglass_protocol::message::{Answer, B64};
+use keyglass_protocol::message::Answer;
 use keyglass_protocol::record::AccountRecord;
 use keyglass_protocol::verify::Refusal;
 
+use crate::accuse::{self, keep};
 use crate::advice;
 use crate::clock;
 use crate::context::{self, Context, Memory};
 use crate::exit::Exit;
 use crate::http::Http;
 use crate::report::{Failure, Report};
+use crate::resolve;
 use crate::saved::SavedLookup;
 use crate::session::{Session, Trouble};
 use crate::source::{Online, Source};
-use crate::state::{Directory, write_new};
+use crate::state::Directory;
 
 /// A command that talks to a pinned directory.
 pub(crate) struct Desk<'c> {
@@ -53,6 +55,8 @@ pub(crate) struct Vouched {
     pub(crate) shortfall: Option<Shortfall>,
     /// What new configurations changed.
     pub(crate) changes: Vec<ConfigChange>,
+    /// Name of the log that continues this one, if it has ended.
+    pub(crate) successor: Option<String>,
 }
 
 impl Vouched {
@@ -77,6 +81,11 @@ impl Vouched {
             report = report.note(format!(
                 "the directory has a new configuration: {} changed",
                 change.as_str()
+            ));
+        }
+        if let Some(next) = &self.successor {
+            report = report.note(format!(
+                "this log ends and {next} continues it: keyglass trust add URL, with its address"
             ));
         }
         if directory.first_use {
@@ -120,6 +129,7 @@ impl<'c> Desk<'c> {
         policy: PolicyIs,
         question: impl FnOnce(&mut Session<'_>, &Directory) -> Result<T, Trouble>,
     ) -> Result<(T, Vouched), Failure> {
+        let _waiting = self.context.style.waiting("asking the directory…");
         let mut source = Online::new(&self.http);
         let outcome = ask(
             self.context,
@@ -131,6 +141,11 @@ impl<'c> Desk<'c> {
         );
         self.given = source.given().to_vec();
         outcome
+    }
+
+    /// The pins, as the last question left them.
+    pub(crate) fn trust(&self) -> Result<Trust, Failure> {
+        context::trust(self.memory.directory()?, &self.context.settings)
     }
 
     /// The answers to the last question.
@@ -155,14 +170,25 @@ impl<'c> Desk<'c> {
             return Ok(());
         }
         let mut failure = crate::own::key_changed(record);
+        failure.saved = self.keep_shown(label, "own-key-changed")?;
+        Err(failure)
+    }
+
+    /// Keeps the answers to the last question, as evidence of what was shown for a label.
+    ///
+    /// As an evidence file where the complete history is among them and shows something, else as a saved lookup.
+    pub(crate) fn keep_shown(&self, label: &Label, name: &str) -> Result<Option<PathBuf>, Failure> {
+        if let Some((evidence, _)) = accuse::bad_record(&self.trust()?, label, &self.given) {
+            return accuse::write(&self.memory, &evidence).map(Some);
+        }
         let saved = SavedLookup {
             label: label.clone(),
             answers: self.given.clone(),
         };
-        if let Ok(bytes) = saved.to_bytes() {
-            failure.saved = Some(keep(&self.memory, "evidence", "own-key-changed", "tlog", &bytes)?);
+        match saved.to_bytes() {
+            Ok(bytes) => keep(&self.memory, "evidence", name, "tlog", &bytes).map(Some),
+            Err(_) => Ok(None),
         }
-        Err(failure)
     }
 }
 
@@ -191,10 +217,11 @@ pub(crate) fn ask<T>(
     let mut session = Session::new(source, trust, context::seen_head(directory)?, now);
     session.allow_unaudited = context.settings.allow_unaudited;
     session.accept_new_keys = unusual.accept_new_keys;
+    session.known.clone_from(&directory.head);
     let outcome = question(&mut session, directory);
     let value = match outcome {
         Ok(value) => value,
-        Err(trouble) => return Err(refuse(memory, &session, trouble)),
+        Err(trouble) => return Err(refuse(memory, &mut session, trouble)),
     };
     if let (PolicyIs::Demanded, Some(shortfall)) = (policy, &session.shortfall) {
         return Err(advice::explain_policy(shortfall).json("origin", directory.origin.clone()));
@@ -208,6 +235,13 @@ pub(crate) fn ask<T>(
         audited: session.audited,
         shortfall: session.shortfall.clone(),
         changes: session.followed.clone(),
+        successor: session
+            .trust
+            .document()
+            .values()
+            .successor
+            .as_ref()
+            .map(|s| s.origin.to_string()),
     };
     // A head that nobody vouches for binds nobody.
     if session.shortfall.is_none() {
@@ -219,16 +253,22 @@ pub(crate) fn ask<T>(
 }
 
 /// Keeps the refused answers, writes evidence where there is some, and explains.
-fn refuse(memory: &Memory, session: &Session<'_>, trouble: Trouble) -> Failure {
+fn refuse(memory: &Memory, session: &mut Session<'_>, trouble: Trouble) -> Failure {
     let refusal = match trouble {
         Trouble::Failed(failure) => return failure,
         Trouble::Refused(refusal) => refusal,
     };
-    let mut failure = advice::explain(&refusal);
-    let kept = match failure.exit {
-        Exit::Alarm => write_fork(memory, session, &refusal),
-        Exit::Invalid => keep_answers(memory, session),
-        _ => Ok(None),
+    let (mut failure, kept) = if let Some(freeze) = session.freeze.take() {
+        (advice::freeze(), write_freeze(memory, session, *freeze))
+    } else {
+        let failure = advice::explain(&refusal);
+        let kept = match (failure.exit, refusal.as_ref()) {
+            (Exit::Alarm, _) => write_fork(memory, session),
+            (Exit::Invalid, Refusal::Record(_)) => write_bad_record(memory, session),
+            (Exit::Invalid, _) => keep_answers(memory, session),
+            _ => Ok(None),
+        };
+        (failure, kept)
     };
     match kept {
         Ok(path) => failure.saved = path,
@@ -240,7 +280,7 @@ fn refuse(memory: &Memory, session: &Session<'_>, trouble: Trouble) -> Failure {
 }
 
 /// Two heads of one size with the log's signature: evidence for anybody.
-fn write_fork(memory: &Memory, session: &Session<'_>, refusal: &Refusal) -> Result<Option<PathBuf>, Failure> {
+fn write_fork(memory: &Memory, session: &Session<'_>) -> Result<Option<PathBuf>, Failure> {
     let directory = memory.directory()?;
     let known = session.newest.as_ref().or(directory.head.as_ref());
     let (Some(old), Some(new)) = (known, &session.contradicting) else {
@@ -249,20 +289,52 @@ fn write_fork(memory: &Memory, session: &Session<'_>, refusal: &Refusal) -> Resu
     let fork = Fork::Checkpoints {
         checkpoints: [old.checkpoint.clone(), new.clone()],
     };
-    let config = B64(session.trust.document().bytes().to_vec());
-    let evidence = Evidence {
-        schema: SCHEMA,
-        claim: Claim::Fork(fork),
-        config,
+    write_convincing(
+        memory,
+        &session.trust,
+        &accuse::now(&session.trust, Claim::Fork(fork)),
+    )
+}
+
+fn write_freeze(memory: &Memory, session: &Session<'_>, freeze: Freeze) -> Result<Option<PathBuf>, Failure> {
+    let leaf = freeze.epoch.clone();
+    match accuse::under(&session.trust, &leaf, Claim::Freeze(freeze)) {
+        Some(evidence) => write_convincing(memory, &session.trust, &evidence),
+        None => Ok(None),
+    }
+}
+
+/// A stranger needs the whole history, from the first version on; if that shows nothing, what was answered is kept.
+fn write_bad_record(memory: &Memory, session: &mut Session<'_>) -> Result<Option<PathBuf>, Failure> {
+    let first = keep_answers(memory, session)?;
+    let Some(label) = session.asked.clone().filter(|_| session.source.is_live()) else {
+        return Ok(first);
     };
-    // What would not convince a stranger is not called evidence.
-    if evidence.verify(session.trust.log_key()).is_err() {
+    let refused = resolve::resolve(session, memory.directory()?, &label, resolve::Depth::Whole);
+    let shown = match &refused {
+        // Of an alias it may be the account that breaks a rule.
+        Err(Trouble::Refused(_)) => {
+            let labels = session.source.given().iter().filter_map(|a| a.history.as_ref());
+            let accounts = labels.filter_map(|h| Label::parse(&h.label).ok());
+            [label].into_iter().chain(accounts).collect::<Vec<_>>()
+        }
+        _ => Vec::new(),
+    };
+    let found = shown
+        .iter()
+        .find_map(|label| accuse::bad_record(&session.trust, label, session.source.given()));
+    match found {
+        Some((evidence, Finding::Proven { .. })) => accuse::write(memory, &evidence).map(Some),
+        _ => Ok(first),
+    }
+}
+
+/// What would not convince a stranger is not called evidence.
+fn write_convincing(memory: &Memory, trust: &Trust, evidence: &Evidence) -> Result<Option<PathBuf>, Failure> {
+    if evidence.verify(trust.log_key()).is_err() {
         return Ok(None);
     }
-    let bytes = evidence
-        .to_bytes()
-        .map_err(|e| Failure::internal(e.reason(), e.to_string()))?;
-    keep(memory, "evidence", refusal.reason(), "json", &bytes).map(Some)
+    accuse::write(memory, evidence).map(Some)
 }
 
 fn keep_answers(memory: &Memory, session: &Session<'_>) -> Result<Option<PathBuf>, Failure> {
@@ -282,11 +354,4 @@ fn keep_answers(memory: &Memory, session: &Session<'_>) -> Result<Option<PathBuf
         return Ok(None);
     };
     keep(memory, "refused", "lookup", "tlog", &bytes).map(Some)
-}
-
-fn keep(memory: &Memory, kind: &str, name: &str, ending: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
-    let directory = memory.home.directory(kind)?;
-    let path = directory.join(format!("{name}-{}.{ending}", clock::now()));
-    write_new(&path, bytes).map_err(|e| Failure::internal("state-io", format!("{}: {e}", path.display())))?;
-    Ok(path)
 }

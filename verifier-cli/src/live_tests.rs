@@ -1,8 +1,6 @@
 //! What a live directory may and may not answer to somebody who remembers: heads, records, configurations.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::collections::BTreeMap;
-
 use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::epoch::Trust;
 use keyglass_protocol::label::Label;
@@ -101,21 +99,7 @@ impl Source for Live<'_> {
 }
 
 fn directory(trust: &Trust) -> Directory {
-    let mut directory = Directory {
-        origin: ORIGIN.to_owned(),
-        url: String::new(),
-        log_vkey: trust.log_key().to_string(),
-        configs: Vec::new(),
-        policy: None,
-        first_use: false,
-        added: 0,
-        head: None,
-        pins: BTreeMap::new(),
-        contacts: BTreeMap::new(),
-        accounts: BTreeMap::new(),
-        pending: BTreeMap::new(),
-        receipts: Vec::new(),
-    };
+    let mut directory = Directory::new(ORIGIN.to_owned(), String::new(), trust.log_key().to_string(), 0);
     configs::remember(&mut directory, trust.config());
     directory
 }

@@ -1,10 +1,13 @@
 //! `keyglass`: a person or a script finds out whether a key is true. The exit code is the answer.
 
+mod accuse;
 mod advice;
 mod args;
 mod clock;
 mod commands;
+mod comparison;
 mod configs;
+mod contacts;
 mod context;
 mod desk;
 mod exit;
@@ -16,9 +19,12 @@ mod log_reader;
 mod output;
 mod own;
 mod promise;
+mod qr;
 mod report;
 mod resolve;
 mod saved;
+mod schedule;
+mod sealed;
 mod secret;
 mod session;
 mod settings;
@@ -28,7 +34,7 @@ mod submit;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 
 use crate::args::Cli;
@@ -48,7 +54,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
-    let cli = match Cli::try_parse() {
+    let matches = args::command().try_get_matches();
+    let cli = match matches.and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(cli) => cli,
         Err(error) => return refuse_command_line(&error),
     };

@@ -1,6 +1,8 @@
 //! Words and JSON: data on stdout, everything else on stderr.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -21,12 +23,39 @@ pub(crate) struct Style {
 }
 
 impl Style {
+    /// Whether colours are seen on stdout.
+    pub(crate) fn color_on_stdout(&self) -> bool {
+        self.color && io::stdout().is_terminal()
+    }
+
     /// A remark while the command runs, for people at a terminal.
     pub(crate) fn progress(&self, text: &str) {
         if !self.json && !self.quiet && io::stderr().is_terminal() {
             // Nobody reads a remark that cannot be written.
             let _ = writeln!(io::stderr(), "{text}");
         }
+    }
+}
+
+/// A remark that is made when something takes longer than a second; none if it is dropped before.
+pub(crate) struct Waiting {
+    _done: Option<mpsc::Sender<()>>,
+}
+
+impl Style {
+    /// Says what is waited for, for people at a terminal, if it takes longer than a second.
+    pub(crate) fn waiting(&self, text: &'static str) -> Waiting {
+        if self.json || self.quiet || !io::stderr().is_terminal() {
+            return Waiting { _done: None };
+        }
+        let (done, dropped) = mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            if dropped.recv_timeout(Duration::from_secs(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Nobody reads a remark that cannot be written.
+                let _ = writeln!(io::stderr(), "{text}");
+            }
+        });
+        Waiting { _done: Some(done) }
     }
 }
 
@@ -117,8 +146,11 @@ fn print_words(outcome: &Outcome, style: Style) -> io::Result<()> {
 }
 
 fn print_report(report: &Report, style: Style) -> io::Result<()> {
+    if style.quiet && report.silent_when_quiet {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
-    let color = style.color && io::stdout().is_terminal();
+    let color = style.color_on_stdout();
     let hue = if report.exit == Exit::Verified { "32" } else { "33" };
     writeln!(out, "{}", paint(&report.headline, hue, color))?;
     out.write_all(report.above.as_bytes())?;

@@ -2,7 +2,11 @@
 
 use keyglass_protocol::label::{AccountId, Label};
 use keyglass_protocol::message::B64;
-use keyglass_protocol::record::{AccountRecord, Device, DeviceDhKey, DeviceSigningKey, DeviceUses};
+use keyglass_protocol::record::{
+    AccountRecord, AliasRecord, Device, DeviceDhKey, DeviceSigningKey, DeviceUses,
+};
+
+use sha2::{Digest as _, Sha256};
 
 use crate::exit::Exit;
 use crate::report::Failure;
@@ -76,7 +80,8 @@ pub(crate) fn record_devices(devices: &[OwnDevice]) -> Result<Vec<Device>, Failu
     let bad =
         |e: keyglass_protocol::record::RecordError| Failure::malformed(e.reason(), format!("a device: {e}"));
     let mut out = Vec::new();
-    for device in devices {
+    // One that is not enrolled yet has no number.
+    for device in devices.iter().filter(|d| d.id != 0) {
         out.push(Device {
             id: device.id,
             uses: DeviceUses::new(device.uses).map_err(bad)?,
@@ -87,6 +92,16 @@ pub(crate) fn record_devices(devices: &[OwnDevice]) -> Result<Vec<Device>, Failu
     }
     out.sort_by_key(|d| d.id);
     Ok(out)
+}
+
+/// By which a record of this device is known again: SHA-256 of what is signed.
+///
+/// Not of all bytes: in a transfer or recovery the other side adds its signature.
+pub(crate) fn mark(record: &[u8]) -> Option<String> {
+    let signed = AccountRecord::decode(record)
+        .and_then(|r| r.body().signed_bytes())
+        .or_else(|_| AliasRecord::decode(record).and_then(|r| r.body().signed_bytes()));
+    signed.ok().map(|bytes| hex::encode(Sha256::digest(bytes)))
 }
 
 /// Takes over what the log says about an own account; private keys stay with the devices that have them.
@@ -107,7 +122,16 @@ pub(crate) fn sync(own: &mut OwnAccount, record: &AccountRecord) {
             private,
         }
     });
-    own.devices = devices.collect();
+    let mut devices: Vec<OwnDevice> = devices.collect();
+    let published = |d: &OwnDevice| devices.iter().any(|o| o.signing_key == d.signing_key);
+    let waiting: Vec<OwnDevice> = own
+        .devices
+        .iter()
+        .filter(|d| d.id == 0 && !published(d))
+        .cloned()
+        .collect();
+    devices.extend(waiting);
+    own.devices = devices;
     own.recovery_delay = record.recovery_delay;
     own.published = Some(record.version.get());
 }

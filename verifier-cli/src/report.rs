@@ -30,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) notes: Vec<String>,
     /// Further members of the JSON object.
     pub(crate) json: Map<String, Value>,
+    /// Nothing is printed with `--quiet`: for jobs that mail whatever they print.
+    pub(crate) silent_when_quiet: bool,
 }
 
 impl Report {
@@ -46,7 +48,13 @@ impl Report {
             checked: Vec::new(),
             notes: Vec::new(),
             json: Map::new(),
+            silent_when_quiet: false,
         }
+    }
+
+    /// Nothing more to say: everything was printed before.
+    pub(crate) fn silent() -> Self {
+        Self::raw(String::new())
     }
 
     /// Text for another program, printed as it is whatever the style: completions and the manual page.

@@ -11,6 +11,7 @@ use keyglass_protocol::verify::{
     self, AuthorisedAccount, AuthorisedAlias, Found, HistoryInLog, InLog, Pinned, Refusal,
 };
 
+use crate::contacts;
 use crate::report::Failure;
 use crate::session::{Session, Trouble};
 use crate::state::{Directory, Pin};
@@ -80,7 +81,10 @@ pub(crate) fn resolve(
         .run(label);
         match outcome {
             Err(Trouble::Refused(refusal))
-                if attempt < ATTEMPTS && session.source.is_live() && moved_meanwhile(&refusal) =>
+                if attempt < ATTEMPTS
+                    && session.source.is_live()
+                    && session.freeze.is_none()
+                    && moved_meanwhile(&refusal) =>
             {
                 attempt += 1;
                 std::thread::sleep(std::time::Duration::from_millis(300));
@@ -332,32 +336,11 @@ pub(crate) struct Change {
     pub(crate) why: &'static str,
 }
 
-/// Compares what is known with the pins, and pins it.
+/// Compares what is known with the pins, pins it, and takes note of what it means for contacts.
 pub(crate) fn pin(directory: &mut Directory, known: &Known, now: u64, audited: bool) -> Vec<Change> {
     let mut changes = Vec::new();
-    if let Some(alias) = known.alias()
-        && let Some((epoch, newest)) = alias.chain().records().last()
-    {
-        let label = newest.alias.as_str();
-        let before = directory
-            .pins
-            .get(label)
-            .and_then(|p| AliasRecord::decode(&p.record.0).ok());
-        let holder = |r: &AliasRecord| r.holder.as_ref().map(|h| h.account.clone());
-        if before.is_some_and(|b| holder(&b) != holder(newest)) {
-            changes.push(Change {
-                what: "account",
-                why: newest.kind.as_str(),
-            });
-        }
-        put(
-            directory,
-            label,
-            newest.bytes(),
-            (newest.version, epoch.get()),
-            now,
-            audited,
-        );
+    if let Some((epoch, newest)) = known.alias().and_then(|a| a.chain().records().last()) {
+        changes.extend(pin_alias(directory, newest, (epoch.get(), now, audited)));
     }
     if let Some(account) = known.account()
         && let Some((epoch, newest)) = account.chain().records().last()
@@ -367,19 +350,31 @@ pub(crate) fn pin(directory: &mut Directory, known: &Known, now: u64, audited: b
             .pins
             .get(label.as_str())
             .and_then(|p| AccountRecord::decode(&p.record.0).ok());
-        if let Some(before) = before {
-            changes.extend(account_changes(&before, account));
-        }
-        put(
-            directory,
-            label.as_str(),
-            newest.bytes(),
-            (newest.version, epoch.get()),
-            now,
-            audited,
-        );
+        changes.extend(before.iter().flat_map(|b| account_changes(b, account)));
+        let record = (newest.bytes(), newest.version);
+        put(directory, label.as_str(), record, (epoch.get(), now, audited));
     }
+    contacts::notice(directory, known, &changes, now);
     changes
+}
+
+fn pin_alias(directory: &mut Directory, newest: &AliasRecord, when: (u64, u64, bool)) -> Option<Change> {
+    let label = newest.alias.as_str();
+    let before = directory
+        .pins
+        .get(label)
+        .and_then(|p| AliasRecord::decode(&p.record.0).ok());
+    let holder = |r: &AliasRecord| r.holder.as_ref().map(|h| h.account.clone());
+    let moved = before.is_some_and(|b| holder(&b) != holder(newest));
+    if let Some(own) = holder(newest).and_then(|id| directory.accounts.get_mut(id.as_str())) {
+        let version = newest.version.get();
+        own.aliases.entry(label.to_owned()).or_insert(version);
+    }
+    put(directory, label, (newest.bytes(), newest.version), when);
+    moved.then(|| Change {
+        what: "account",
+        why: newest.kind.as_str(),
+    })
 }
 
 /// Walks every version since the pinned one, so that what was changed back shows too.
@@ -413,10 +408,8 @@ fn account_changes(before: &AccountRecord, account: &AuthorisedAccount) -> Vec<C
 fn put(
     directory: &mut Directory,
     label: &str,
-    record: &[u8],
-    (version, epoch): (KeyVersion, u64),
-    now: u64,
-    audited: bool,
+    (record, version): (&[u8], KeyVersion),
+    (epoch, now, audited): (u64, u64, bool),
 ) {
     let first = directory.pins.get(label).map_or(now, |p| p.first);
     let pin = Pin {

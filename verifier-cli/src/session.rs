@@ -4,11 +4,13 @@ use keyglass_protocol::config::ConfigChange;
 use keyglass_protocol::epoch::{
     EpochError, HeadError, SeenHead, Shortfall, SignedEpoch, Trust, VerifiedEpoch,
 };
+use keyglass_protocol::evidence::{Claim, Freeze};
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::{Answer, ConsistencyProof, EpochProof};
 use keyglass_protocol::quantity::{ConfigHash, Millis};
 use keyglass_protocol::verify::Refusal;
 
+use crate::accuse;
 use crate::configs;
 use crate::report::Failure;
 use crate::source::Source;
@@ -61,8 +63,12 @@ pub(crate) struct Session<'s> {
     pub(crate) now: Millis,
     /// The label that was asked for first.
     pub(crate) asked: Option<Label>,
-    /// The checkpoint that contradicts the remembered head, if one does.
+    /// The checkpoint that contradicts the newest known head, if one does.
     pub(crate) contradicting: Option<String>,
+    /// The newest head that was known before this conversation, as it was signed.
+    pub(crate) known: Option<RememberedHead>,
+    /// That the operator stood by an older head after it had stood by a newer one.
+    pub(crate) freeze: Option<Box<Freeze>>,
 }
 
 impl<'s> Session<'s> {
@@ -82,6 +88,8 @@ impl<'s> Session<'s> {
             now,
             asked: None,
             contradicting: None,
+            known: None,
+            freeze: None,
         }
     }
 
@@ -152,10 +160,26 @@ impl<'s> Session<'s> {
             Err(HeadError::Older { .. }) if !self.source.is_live() => return Ok(()),
             outcome => outcome,
         };
+        if let Err(HeadError::Older { .. }) = outcome {
+            self.freeze = self.frozen(checkpoint);
+        }
         if let Err(HeadError::Fork { .. }) = outcome {
             self.contradicting = Some(checkpoint.to_owned());
         }
         Ok(outcome?)
+    }
+
+    /// Whether an older head is a lagging replica's, or one that the operator vouches for after it vouched for a newer.
+    fn frozen(&self, smaller: &str) -> Option<Box<Freeze>> {
+        let larger = self.newest.as_ref().or(self.known.as_ref())?;
+        let freeze = Freeze {
+            smaller: smaller.to_owned(),
+            larger: larger.checkpoint.clone(),
+            epoch: larger.epoch.clone(),
+        };
+        let evidence = accuse::under(&self.trust, &larger.epoch, Claim::Freeze(freeze.clone()))?;
+        evidence.verify(self.trust.log_key()).ok()?;
+        Some(Box::new(freeze))
     }
 
     /// Follows the configuration from the pinned document to the one that a leaf names.
@@ -196,10 +220,8 @@ impl<'s> Session<'s> {
         if self.trust.config().documents().len() > directory.configs.len() {
             configs::remember(directory, self.trust.config());
         }
-        if let Some(head) = &self.newest
-            && directory.head.as_ref().is_none_or(|old| old.size <= head.size)
-        {
-            directory.head = Some(head.clone());
+        if let Some(head) = &self.newest {
+            directory.remember_head(head);
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::args::Globals;
 use crate::report::Failure;
-use crate::secret::Token;
+use crate::secret::{Passphrase, Token, Words};
 
 /// Largest settings file in bytes.
 const MAX_SETTINGS_BYTES: u64 = 64 * 1024;
@@ -18,6 +18,7 @@ const MAX_SETTINGS_BYTES: u64 = 64 * 1024;
 struct SettingsFile {
     directory: Option<String>,
     token_file: Option<PathBuf>,
+    passphrase_file: Option<PathBuf>,
     allow_unaudited: Option<bool>,
     offline: Option<bool>,
     json: Option<bool>,
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) directory: Option<String>,
     /// File with the bearer token.
     pub(crate) token_file: Option<PathBuf>,
+    /// File with the passphrase of private keys and exports.
+    pub(crate) passphrase_file: Option<PathBuf>,
     /// The absence of an auditor is accepted.
     pub(crate) allow_unaudited: bool,
     /// No socket is opened.
@@ -60,6 +63,7 @@ impl Settings {
         Ok(Self {
             directory: globals.directory.clone().or(file.directory),
             token_file: globals.token_file.clone().or(file.token_file),
+            passphrase_file: globals.passphrase_file.clone().or(file.passphrase_file),
             allow_unaudited: globals.allow_unaudited || file.allow_unaudited.unwrap_or_default(),
             offline: globals.offline || file.offline.unwrap_or_default(),
             json: globals.json || file.json.unwrap_or_default(),
@@ -79,6 +83,12 @@ impl Settings {
                 clock_skew: or(globals.max_clock_skew, file.max_clock_skew, default.clock_skew),
             },
         })
+    }
+
+    /// The passphrase of private keys and exports, if a file is named.
+    pub(crate) fn passphrase(&self) -> Result<Passphrase, Failure> {
+        let words = self.passphrase_file.as_deref().map(Words::read).transpose()?;
+        Ok(words.map_or(Passphrase::None, Passphrase::Given))
     }
 
     /// The bearer token, if one is configured.

@@ -18,6 +18,7 @@ use crate::desk::{Desk, PolicyIs, Vouched};
 use crate::exit::Exit;
 use crate::http::{Received, problem_detail};
 use crate::label;
+use crate::own;
 use crate::promise;
 use crate::report::{Failure, Outcome, Report};
 use crate::resolve::{self, Depth, Known};
@@ -61,10 +62,12 @@ pub(crate) fn send(desk: &mut Desk<'_>, update: Update, wait: bool) -> Result<Se
         becomes: update.becomes,
         made: clock::now().get(),
     };
-    desk.memory
-        .directory_mut()?
+    let directory = desk.memory.directory_mut()?;
+    directory
         .pending
         .insert(update.label.as_str().to_owned(), pending.clone());
+    // What this device signed is told apart from what others did, whatever becomes of this command.
+    directory.made.extend(own::mark(&pending.record.0));
     desk.memory.save()?;
     deliver(desk, &update.label, &pending, wait)
 }

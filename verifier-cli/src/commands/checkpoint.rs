@@ -3,6 +3,7 @@
 use keyglass_protocol::note::SignedCheckpoint;
 use keyglass_protocol::quantity::{LogSize, Millis};
 
+use super::gossip;
 use crate::args;
 use crate::clock;
 use crate::context::Context;
@@ -17,6 +18,8 @@ use crate::session::{Session, Trouble};
 pub(super) fn run(context: &Context, args: &args::Checkpoint) -> Outcome {
     match args {
         args::Checkpoint::Show => show(context),
+        args::Checkpoint::Export { file } => gossip::export(context, file.as_deref()),
+        args::Checkpoint::Compare { file } => gossip::compare(context, file),
     }
 }
 

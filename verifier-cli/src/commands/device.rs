@@ -3,9 +3,10 @@
 use keyglass_protocol::message::B64;
 use keyglass_protocol::record::{DeviceDhKey, DeviceSigningKey, DeviceUses};
 
+use super::enrol::{self, Request};
 use super::identity;
 use crate::args::{self, DeviceUse};
-use crate::context::Context;
+use crate::context::{Context, Memory};
 use crate::desk::Desk;
 use crate::own;
 use crate::report::{Failure, Outcome, Report};
@@ -18,10 +19,16 @@ pub(super) fn run(context: &Context, args: &args::Device) -> Outcome {
             uses,
             dh_key,
             signing_key,
+            request,
             publish,
         } => {
+            let request = request.as_deref().map(Request::read).transpose()?;
+            let asked = request.clone();
             let foreign = dh_key.as_deref().zip(signing_key.as_deref());
-            change(context, publish, |home, own| {
+            let report = change(context, publish, |memory, account, own| {
+                if let Some(request) = &asked {
+                    request.demand(&memory.directory()?.origin, account)?;
+                }
                 let id = own
                     .devices
                     .iter()
@@ -29,15 +36,23 @@ pub(super) fn run(context: &Context, args: &args::Device) -> Outcome {
                     .max()
                     .unwrap_or_default()
                     .saturating_add(1);
-                let device = match foreign {
-                    Some((dh, signing)) => foreign_device(id, uses_of(uses), dh, signing)?,
-                    None => own::new_device(home, id, uses_of(uses))?,
+                let device = match (&asked, foreign) {
+                    (Some(request), _) => enrol::device(id, request),
+                    (_, Some((dh, signing))) => foreign_device(id, uses_of(uses), dh, signing)?,
+                    _ => own::new_device(&memory.home, id, uses_of(uses))?,
                 };
                 own.devices.push(device);
                 Ok(format!("has a new device {id}"))
+            })?;
+            Ok(match request {
+                Some(request) => report.line("check", request.check_digits()).note(
+                    "the other device shows the same check digits, or it is not the one that you added: then keyglass device remove",
+                ),
+                None => report,
             })
         }
-        args::Device::Remove { id, publish } => change(context, publish, |_, own| {
+        args::Device::Enrol { account, uses } => enrol::enrol(context, account, uses_of(uses)),
+        args::Device::Remove { id, publish } => change(context, publish, |_, _, own| {
             let before = own.devices.len();
             own.devices.retain(|d| d.id != *id);
             if own.devices.len() == before {
@@ -55,7 +70,7 @@ pub(super) fn run(context: &Context, args: &args::Device) -> Outcome {
 fn change(
     context: &Context,
     args: &args::Publish,
-    edit: impl FnOnce(&crate::state::Home, &mut OwnAccount) -> Result<String, Failure>,
+    edit: impl FnOnce(&Memory, &str, &mut OwnAccount) -> Result<String, Failure>,
 ) -> Outcome {
     let mut memory = context.memory()?;
     let (id, own) = own::choose(memory.directory()?, args.which.account.as_deref())?;
@@ -63,7 +78,7 @@ fn change(
     let unpublished = own.published.is_none() && !memory.directory()?.pending.contains_key(label.as_str());
     if unpublished {
         let mut own = own.clone();
-        let what = edit(&memory.home, &mut own)?;
+        let what = edit(&memory, &id, &mut own)?;
         own::record_devices(&own.devices)?;
         memory.directory_mut()?.accounts.insert(id, own);
         memory.save()?;
@@ -76,7 +91,7 @@ fn change(
     drop(memory);
     let mut desk = Desk::open(context)?;
     let (id, mut own, newest) = identity::published(&mut desk, args.which.account.as_deref())?;
-    let what = edit(&desk.memory.home, &mut own)?;
+    let what = edit(&desk.memory, &id, &mut own)?;
     identity::send_devices(&mut desk, &id, own, &newest, &what, !args.no_wait)
 }
 

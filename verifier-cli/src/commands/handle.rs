@@ -2,9 +2,11 @@
 
 use keyglass_protocol::label::Label;
 use keyglass_protocol::quantity::{KeyVersion, RecordHash};
-use keyglass_protocol::record::{AliasBody, AliasKind, AliasRecord, Holder, PreviousHolder, Role};
+use keyglass_protocol::record::{
+    AccountRecord, AliasBody, AliasKind, AliasRecord, Holder, PreviousHolder, RecordError, Role,
+};
 
-use super::identity;
+use super::{identity, transfer};
 use crate::args;
 use crate::context::Context;
 use crate::desk::Desk;
@@ -20,12 +22,26 @@ pub(super) fn run(context: &Context, args: &args::Handle) -> Outcome {
     match args {
         args::Handle::Claim { handle, publish } => claim(context, &label::parse_handle(handle)?, publish),
         args::Handle::Release { handle, publish } => release(context, &label::parse_handle(handle)?, publish),
+        args::Handle::Transfer {
+            handle,
+            to,
+            offer,
+            accept,
+            publish,
+        } => match accept {
+            Some(file) => transfer::accept(context, file, publish),
+            None => {
+                let alias = label::parse_handle(handle.as_deref().unwrap_or_default())?;
+                let to = to.as_deref().unwrap_or_default();
+                transfer::offer(context, &alias, to, offer.as_deref(), publish)
+            }
+        },
     }
 }
 
 fn claim(context: &Context, alias: &Label, args: &args::Publish) -> Outcome {
     let mut desk = Desk::open(context)?;
-    let (_, own, account) = identity::published(&mut desk, args.which.account.as_deref())?;
+    let (id, own, account) = identity::published(&mut desk, args.which.account.as_deref())?;
     submit::settle(&mut desk, alias)?;
     let (known, vouched) = submit::current(&mut desk, alias)?;
     let shown = label::show(alias);
@@ -66,24 +82,15 @@ fn claim(context: &Context, alias: &Label, args: &args::Publish) -> Outcome {
         .open(&desk.memory.home, Purpose::Signing)?
         .signing_key();
     let what = format!("points to {}", account.label());
-    send(&mut desk, &body, Role::Identity, &key, &what, !args.no_wait)
+    let record = body.sign(&[(Role::Identity, &key)]).map_err(|e| unsignable(&e))?;
+    send(&mut desk, &id, &record, &what, !args.no_wait)
 }
 
 fn release(context: &Context, alias: &Label, args: &args::Publish) -> Outcome {
     let mut desk = Desk::open(context)?;
-    let (_, own, account) = identity::published(&mut desk, args.which.account.as_deref())?;
+    let (id, own, account) = identity::published(&mut desk, args.which.account.as_deref())?;
     submit::settle(&mut desk, alias)?;
-    let (known, _) = submit::current(&mut desk, alias)?;
-    let shown = label::show(alias);
-    let before = match &known {
-        Known::Alias(before, holder) if holder.newest().account == account.account => before.newest().clone(),
-        _ => {
-            return Err(
-                Failure::new(Exit::Invalid, "alias-not-held", format!("{shown} is not yours"))
-                    .checked("the handle's newest version, in the log and authorised"),
-            );
-        }
-    };
+    let before = held(&mut desk, alias, &account)?;
     let body = AliasBody {
         kind: AliasKind::Release,
         origin: account.origin.clone(),
@@ -100,17 +107,33 @@ fn release(context: &Context, alias: &Label, args: &args::Publish) -> Outcome {
         .identity
         .open(&desk.memory.home, Purpose::Signing)?
         .signing_key();
-    send(
-        &mut desk,
-        &body,
-        Role::PreviousIdentity,
-        &key,
-        "is released",
-        !args.no_wait,
-    )
+    let record = body
+        .sign(&[(Role::PreviousIdentity, &key)])
+        .map_err(|e| unsignable(&e))?;
+    send(&mut desk, &id, &record, "is released", !args.no_wait)
 }
 
-fn next_version(before: Option<&AliasRecord>) -> Result<KeyVersion, Failure> {
+/// The newest version of a handle that this account holds.
+pub(super) fn held(
+    desk: &mut Desk<'_>,
+    alias: &Label,
+    account: &AccountRecord,
+) -> Result<AliasRecord, Failure> {
+    let (known, _) = submit::current(desk, alias)?;
+    match &known {
+        Known::Alias(before, holder) if holder.newest().account == account.account => {
+            Ok(before.newest().clone())
+        }
+        _ => Err(Failure::new(
+            Exit::Invalid,
+            "alias-not-held",
+            format!("{} is not yours", label::show(alias)),
+        )
+        .checked("the handle's newest version, in the log and authorised")),
+    }
+}
+
+pub(super) fn next_version(before: Option<&AliasRecord>) -> Result<KeyVersion, Failure> {
     match before {
         None => Ok(KeyVersion::FIRST),
         Some(record) => record
@@ -120,23 +143,28 @@ fn next_version(before: Option<&AliasRecord>) -> Result<KeyVersion, Failure> {
     }
 }
 
-fn send(
-    desk: &mut Desk<'_>,
-    body: &AliasBody,
-    role: Role,
-    key: &ed25519_dalek::SigningKey,
-    what: &str,
-    wait: bool,
-) -> Outcome {
-    let record = body
-        .sign(&[(role, key)])
-        .map_err(|e| Failure::malformed(e.reason(), format!("no such record can be made: {e}")))?;
+pub(super) fn unsignable(error: &RecordError) -> Failure {
+    Failure::malformed(error.reason(), format!("no such record can be made: {error}"))
+}
+
+/// Sends a version of a handle that an own account signed.
+pub(super) fn send(desk: &mut Desk<'_>, id: &str, record: &AliasRecord, what: &str, wait: bool) -> Outcome {
+    let label = record.label();
     let update = Update {
-        label: body.alias.clone(),
+        label: label.clone(),
         record: record.bytes().to_vec(),
-        version: body.version,
+        version: record.version,
         becomes: None,
     };
     let sent = submit::send(desk, update, wait)?;
-    submit::report(desk, &body.alias, what, body.version, &sent)
+    // A name that this device took is watched from now on.
+    let held = record.holder.as_ref().is_some_and(|h| h.account.as_str() == id);
+    if let Some(own) = desk.memory.directory_mut()?.accounts.get_mut(id)
+        && held
+    {
+        own.aliases
+            .insert(label.as_str().to_owned(), record.version.get());
+        desk.memory.save()?;
+    }
+    submit::report(desk, &label, what, record.version, &sent)
 }

@@ -1,5 +1,7 @@
 //! `identity`: one's own account.
 
+use std::collections::BTreeMap;
+
 use keyglass_protocol::note::Origin;
 use keyglass_protocol::quantity::{KeyVersion, RecordHash};
 use keyglass_protocol::record::{
@@ -9,6 +11,7 @@ use keyglass_protocol::record::{
 use keyglass_protocol::verify::AuthorisedAccount;
 use serde_json::json;
 
+use super::{close, recover, transport};
 use crate::args;
 use crate::clock;
 use crate::context::Context;
@@ -28,8 +31,12 @@ pub(super) fn run(context: &Context, args: &args::Identity) -> Outcome {
             recovery_delay,
         } => new(context, account, *recovery_delay),
         args::Identity::Show(which) => show(context, which.account.as_deref()),
-        args::Identity::Publish(args) => publish(context, args),
+        args::Identity::Publish(args) => publish(context, &args.publish, args.cancel_recovery),
         args::Identity::Rotate(args) => rotate(context, args),
+        args::Identity::Recover(args) => recover::run(context, args),
+        args::Identity::Close { yes, publish } => close::close(context, *yes, publish),
+        args::Identity::Export { file, which } => transport::export(context, file, which),
+        args::Identity::Import { file } => transport::import(context, file),
     }
 }
 
@@ -58,6 +65,8 @@ fn new(context: &Context, account: &str, recovery_delay: u32) -> Outcome {
         devices: vec![device],
         published: None,
         created: clock::now().get(),
+        walked: 0,
+        aliases: BTreeMap::new(),
     };
     memory.directory_mut()?.accounts.insert(id, account);
     memory.save()?;
@@ -92,7 +101,7 @@ fn show(context: &Context, id: Option<&str>) -> Outcome {
         .json("pending", directory.pending.contains_key(label.as_str()))
         .json("recovery_delay_seconds", own.recovery_delay);
     let mut list = Vec::new();
-    for device in &own.devices {
+    for device in own.devices.iter().filter(|d| d.id != 0) {
         let uses = match device.uses {
             1 => "dm",
             2 => "call",
@@ -130,7 +139,7 @@ fn recovery(delay: u32) -> String {
     }
 }
 
-fn publish(context: &Context, args: &args::Publish) -> Outcome {
+fn publish(context: &Context, args: &args::Publish, cancel: bool) -> Outcome {
     let mut desk = Desk::open(context)?;
     let (id, _) = own::choose(desk.memory.directory()?, args.which.account.as_deref())?;
     let label = own::label(&id)?;
@@ -147,6 +156,9 @@ fn publish(context: &Context, args: &args::Publish) -> Outcome {
         let record = ours(&desk, account)?;
         let mut synced = own;
         own::sync(&mut synced, &record);
+        if record.kind == AccountKind::Notice {
+            return cancel_recovery(&mut desk, &id, synced, &record, (cancel, !args.no_wait));
+        }
         desk.memory.directory_mut()?.accounts.insert(id, synced);
         desk.memory.save()?;
         let report = Report::new(
@@ -167,6 +179,32 @@ fn publish(context: &Context, args: &args::Publish) -> Outcome {
         .signing_key();
     let record = body.sign(&[(Role::Identity, &key)]).map_err(|e| unsignable(&e))?;
     send(&mut desk, &id, own, &record, "is published", !args.no_wait)
+}
+
+/// An ordinary version above a notice stops the recovery that it announces.
+fn cancel_recovery(
+    desk: &mut Desk<'_>,
+    id: &str,
+    account: OwnAccount,
+    notice: &AccountRecord,
+    (cancel, wait): (bool, bool),
+) -> Outcome {
+    if !cancel {
+        let failed = format!(
+            "the platform announced that another key will take {} over",
+            notice.label()
+        );
+        return Err(Failure::new(Exit::Alarm, "recovery-announced", failed)
+            .checked("the newest version of your account, in the log and authorised")
+            .meaning("you asked for a recovery on another device, or somebody else did in your name")
+            .next("keyglass identity publish --cancel-recovery stops it"));
+    }
+    // Whoever stops a recovery has seen its notice.
+    desk.memory
+        .directory_mut()?
+        .made
+        .extend(own::mark(notice.bytes()));
+    send_devices(desk, id, account, notice, "stopped the recovery", wait)
 }
 
 fn rotate(context: &Context, args: &args::Publish) -> Outcome {
@@ -286,7 +324,7 @@ fn first_body(directory: &Directory, id: &str, own: &OwnAccount) -> Result<Accou
     })
 }
 
-fn next_body(newest: &AccountRecord, own: &OwnAccount) -> Result<AccountBody, Failure> {
+pub(super) fn next_body(newest: &AccountRecord, own: &OwnAccount) -> Result<AccountBody, Failure> {
     let version = newest
         .version
         .next()
@@ -301,7 +339,7 @@ fn next_body(newest: &AccountRecord, own: &OwnAccount) -> Result<AccountBody, Fa
     })
 }
 
-fn send(
+pub(super) fn send(
     desk: &mut Desk<'_>,
     id: &str,
     becomes: OwnAccount,
@@ -320,6 +358,6 @@ fn send(
     submit::report(desk, &label, what, record.version, &sent)
 }
 
-fn unsignable(error: &keyglass_protocol::record::RecordError) -> Failure {
+pub(super) fn unsignable(error: &keyglass_protocol::record::RecordError) -> Failure {
     Failure::malformed(error.reason(), format!("no such record can be made: {error}"))
 }

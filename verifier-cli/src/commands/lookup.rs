@@ -9,6 +9,7 @@ use keyglass_protocol::record::AccountState;
 use super::words;
 use crate::args;
 use crate::clock;
+use crate::contacts;
 use crate::context::{Context, Memory};
 use crate::desk::{self, Desk, PolicyIs, Unusual, Vouched};
 use crate::exit::Exit;
@@ -18,7 +19,7 @@ use crate::report::{Failure, Outcome, Report};
 use crate::resolve::{self, Change, Depth, Known};
 use crate::saved::{SavedLookup, read_capped};
 use crate::source::Saved;
-use crate::state::write_new;
+use crate::state::{Worry, write_new};
 
 /// Largest list of labels in bytes.
 const MAX_BATCH_FILE: usize = 16 << 20;
@@ -45,7 +46,10 @@ fn lookup(desk: &mut Desk<'_>, label: &Label, save: Option<&Path>) -> Outcome {
     if let Some(account) = known.account() {
         desk.demand_own_key(label, account.newest())?;
     }
+    demand_no_concern(desk, label)?;
     let mut report = describe(label, &known);
+    let contact = contacts::find(desk.memory.directory()?, "", label.as_str());
+    report = words::contact(report, contact);
     if known.account().is_some() {
         report = words::changes(report, &changes, first);
     }
@@ -66,6 +70,23 @@ fn lookup(desk: &mut Desk<'_>, label: &Label, save: Option<&Path>) -> Outcome {
         report = report.line("saved", shown.clone()).json("saved", shown);
     }
     Ok(report)
+}
+
+/// Somebody whose safety number was compared, and who has another key now or did not match then, is no answer to rely on.
+fn demand_no_concern(desk: &Desk<'_>, label: &Label) -> Result<(), Failure> {
+    let found = contacts::find(desk.memory.directory()?, "", label.as_str());
+    let Some((name, concern)) = found.and_then(|(n, c)| c.concern.as_ref().map(|concern| (n, concern)))
+    else {
+        return Ok(());
+    };
+    if !concern.was_verified && concern.what != Worry::Mismatch {
+        return Ok(());
+    }
+    let mut failure = contacts::refuse(name, concern);
+    if failure.exit == Exit::Alarm {
+        failure.saved = desk.keep_shown(label, failure.reason)?;
+    }
+    Err(failure)
 }
 
 /// Remembers what is known; says whether it is the first time, and what changed.

@@ -1,16 +1,27 @@
 //! One file per command.
 
+mod call;
 mod checkpoint;
+mod close;
 mod contact;
 mod device;
+mod enrol;
+mod evidence;
+mod gossip;
 mod handle;
 mod history;
 mod identity;
 mod lookup;
+mod migration;
+mod monitor;
 mod receipt;
+mod recover;
 mod safety_number;
 mod shell;
+mod transfer;
+mod transport;
 mod trust;
+mod watched;
 mod words;
 
 use crate::args::Command;
@@ -27,6 +38,9 @@ pub(crate) fn run(context: &Context, command: &Command) -> Outcome {
         Command::Lookup(what) => lookup::run(context, what),
         Command::Verify(what) => lookup::verify(context, what),
         Command::History(what) => history::run(context, what),
+        Command::Monitor(what) => monitor::run(context, what),
+        Command::Evidence(what) => evidence::run(context, what),
+        Command::Call(what) => call::run(context, what),
         Command::Contact(what) => contact::run(context, what),
         Command::SafetyNumber(what) => safety_number::run(context, what),
         Command::Checkpoint(what) => checkpoint::run(context, what),

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::checkpoint;
+use super::monitor::Finding;
 use crate::args;
 use crate::clock;
 use crate::context::{self, Context};
@@ -54,7 +55,46 @@ fn check(context: &Context, file: Option<&Path>) -> Outcome {
     if receipts.is_empty() {
         return Ok(Report::new("no-receipts", "no receipts are kept").json("receipts", Vec::<Value>::new()));
     }
-    let http = context.http(desk.memory.directory()?)?;
+    let (rows, vouched) = judge_all(&mut desk, &receipts)?;
+    summary(&desk, rows, &vouched)
+}
+
+/// For `monitor`: the promises that are not known to be kept yet.
+pub(super) fn open_promises(desk: &mut Desk<'_>) -> Result<Vec<Finding>, Failure> {
+    let receipts = &desk.memory.directory()?.receipts;
+    let open: Vec<KeptReceipt> = receipts.iter().filter(|r| r.kept_in.is_none()).cloned().collect();
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (rows, _) = judge_all(desk, &open)?;
+    let finding = |(row, receipt, state): &(&KeptReceipt, Receipt, State)| {
+        let subject = format!("promise for {} version {}", row.label, row.version);
+        match state {
+            State::Kept(epoch) => Finding::good(&subject, format!("kept in epoch {epoch}")),
+            State::Open => Finding::good(&subject, format!("open until {}", clock::utc(receipt.deadline))),
+            State::Broken(path) => {
+                let next = "show the evidence to the auditors; your contacts still see your old keys";
+                let mut finding = Finding::alarm(
+                    &subject,
+                    "broken-receipt",
+                    "the directory broke its promise",
+                    next,
+                );
+                finding.saved = Some(path.display().to_string());
+                finding
+            }
+        }
+    };
+    Ok(rows.iter().map(finding).collect())
+}
+
+type Row<'r> = (&'r KeptReceipt, Receipt, State);
+
+fn judge_all<'r>(
+    desk: &mut Desk<'_>,
+    receipts: &'r [KeptReceipt],
+) -> Result<(Vec<Row<'r>>, crate::desk::Vouched), Failure> {
+    let http = desk.context.http(desk.memory.directory()?)?;
     let (note, vouched) = desk.ask(PolicyIs::Reported, |session, _| {
         checkpoint::newest(session, &http)
     })?;
@@ -65,8 +105,8 @@ fn check(context: &Context, file: Option<&Path>) -> Outcome {
         note,
     };
     let mut rows = Vec::new();
-    for kept in &receipts {
-        let (receipt, state) = judge(&desk, &log, kept)?;
+    for kept in receipts {
+        let (receipt, state) = judge(desk, &log, kept)?;
         if let State::Kept(epoch) = state {
             let own = &mut desk.memory.directory_mut()?.receipts;
             own.iter_mut()
@@ -76,7 +116,7 @@ fn check(context: &Context, file: Option<&Path>) -> Outcome {
         rows.push((kept, receipt, state));
     }
     desk.memory.save()?;
-    summary(&desk, rows, &vouched)
+    Ok((rows, vouched))
 }
 
 fn judge(desk: &Desk<'_>, log: &Log<'_>, kept: &KeptReceipt) -> Result<(Receipt, State), Failure> {
@@ -141,11 +181,7 @@ fn judge(desk: &Desk<'_>, log: &Log<'_>, kept: &KeptReceipt) -> Result<(Receipt,
     Ok((receipt, State::Broken(path)))
 }
 
-fn summary(
-    desk: &Desk<'_>,
-    rows: Vec<(&KeptReceipt, Receipt, State)>,
-    vouched: &crate::desk::Vouched,
-) -> Outcome {
+fn summary(desk: &Desk<'_>, rows: Vec<Row<'_>>, vouched: &crate::desk::Vouched) -> Outcome {
     let mut body = String::new();
     let mut list = Vec::new();
     let (mut kept, mut open, mut broken) = (0_u64, 0_u64, None);

@@ -1,21 +1,19 @@
 //! Completions and the manual page, made from the command line's own description.
 
-use clap::CommandFactory as _;
-
-use crate::args::Cli;
+use crate::args;
 use crate::report::{Failure, Outcome, Report};
 
 /// Completions for a shell.
 pub(super) fn completions(shell: clap_complete::Shell) -> Outcome {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "keyglass", &mut out);
+    clap_complete::generate(shell, &mut args::command(), "keyglass", &mut out);
     text(out)
 }
 
 /// The manual page, with a section for every command.
 pub(super) fn man() -> Outcome {
     let mut out = Vec::new();
-    let mut command = Cli::command();
+    let mut command = args::command();
     command.build();
     render(&command, &mut out)
         .map_err(|e| Failure::internal("man", format!("the manual page cannot be made: {e}")))?;

@@ -1,6 +1,5 @@
 //! `trust`: what everything else is verified against.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use keyglass_protocol::config::{ConfigChain, ConfigDocument};
@@ -10,6 +9,7 @@ use keyglass_protocol::quantity::ConfigHash;
 use serde_json::json;
 
 use super::checkpoint;
+use super::migration::{self, Link};
 use crate::args;
 use crate::clock;
 use crate::configs;
@@ -22,7 +22,7 @@ use crate::report::{Failure, Outcome, Report};
 use crate::saved::read_capped;
 use crate::session::{Session, Trouble};
 use crate::source::Online;
-use crate::state::Directory;
+use crate::state::{Directory, Home, State};
 
 /// `keyglass trust …`.
 pub(super) fn run(context: &Context, args: &args::Trust) -> Outcome {
@@ -75,40 +75,76 @@ fn read_policy(path: &Path) -> Result<(String, Policy), Failure> {
 fn add(context: &Context, url: &str, given: Given) -> Outcome {
     let url = parse_base(url)?.to_string();
     let http = context.http_to(&url)?;
+    let _waiting = context.style.waiting("asking the directory…");
     let home = context.home()?;
     let mut state = home.load()?;
     let (document, first_use) = first_document(&http, &given)?;
     let values = document.values();
-    if state
+    if let Some(index) = state
         .directories
         .iter()
-        .any(|d| d.origin == values.origin.as_str())
+        .position(|d| d.origin == values.origin.as_str())
     {
-        return Err(
-            Failure::usage("already-pinned", format!("{} is pinned already", values.origin))
-                .meaning("a pin is never replaced silently")
-                .next("keyglass trust show; keyglass trust update --policy FILE changes the policy"),
-        );
+        return compared(context, &home, state, index, &given, &document);
     }
-    let mut directory = Directory {
-        origin: values.origin.to_string(),
-        url: url.trim_end_matches('/').to_owned(),
-        log_vkey: values.log_vkey.to_string(),
-        configs: Vec::new(),
-        policy: given.policy.as_ref().map(|(text, _)| text.clone()),
-        first_use,
-        added: clock::now().get(),
-        head: None,
-        pins: BTreeMap::new(),
-        contacts: BTreeMap::new(),
-        accounts: BTreeMap::new(),
-        pending: BTreeMap::new(),
-        receipts: Vec::new(),
-    };
+    let link = migration::link(context, &state, &document)?;
+    let mut directory = Directory::new(
+        values.origin.to_string(),
+        url.trim_end_matches('/').to_owned(),
+        values.log_vkey.to_string(),
+        clock::now().get(),
+    );
+    directory.policy = given.policy.as_ref().map(|(text, _)| text.clone());
+    directory.first_use = first_use && !matches!(link, Link::Proven(_));
+    if let Link::Proven(old) = &link {
+        migration::carry(old, &mut directory);
+    }
     let trust = first_trust(context, &http, document, given.policy.map(|(_, p)| p))?;
     configs::remember(&mut directory, trust.config());
-    let report = describe_new(&directory, &trust);
+    let report = match link {
+        Link::Stranger => describe_new(&directory, &trust),
+        Link::Claimed(why) => describe_new(&directory, &trust).note(format!(
+            "it says that it continues a pinned log; {why}, then add it again"
+        )),
+        Link::Proven(old) => linked(describe_new(&directory, &trust), &old.origin),
+    };
     state.directories.push(directory);
+    home.save(&state)?;
+    Ok(report)
+}
+
+/// A pinned directory again: with its log key and a configuration of its chain, the user says that he compared them.
+fn compared(
+    context: &Context,
+    home: &Home,
+    mut state: State,
+    index: usize,
+    given: &Given,
+    document: &ConfigDocument,
+) -> Outcome {
+    let again = |d: &Directory| {
+        Failure::usage("already-pinned", format!("{} is pinned already", d.origin))
+            .meaning("a pin is never replaced silently")
+            .next("keyglass trust show; keyglass trust update --policy FILE changes the policy")
+    };
+    let Some(directory) = state.directories.get_mut(index) else {
+        return Err(Failure::internal(
+            "state-damaged",
+            "the directory vanished from the memory",
+        ));
+    };
+    let trust = crate::context::trust(directory, &context.settings)?;
+    let known = trust
+        .config()
+        .documents()
+        .iter()
+        .any(|(_, d)| d.hash() == document.hash());
+    let same_key = given.log_key.as_ref().is_some_and(|key| key == trust.log_key());
+    if given.policy.is_some() || given.config.is_none() || !known || !same_key {
+        return Err(again(directory));
+    }
+    directory.first_use = false;
+    let report = describe_new(directory, &trust);
     home.save(&state)?;
     Ok(report)
 }
@@ -199,6 +235,15 @@ fn verify_first(
     // The pinned hash may be older than the newest configuration: what follows it is followed by the chain.
     session.accept_parts(&note, &proof, None)?;
     Ok(session.trust)
+}
+
+/// Trust comes from the log that was pinned before.
+fn linked(mut report: Report, old: &str) -> Report {
+    report.reason = "linked-migration";
+    report.headline = format!("VERIFIED: this directory continues {old}, which names it as its successor");
+    report
+        .json("continues", old)
+        .note("your contacts and accounts moved along; keyglass monitor holds every key against the one from before")
 }
 
 fn describe_new(directory: &Directory, trust: &Trust) -> Report {

@@ -1,11 +1,15 @@
 //! What several commands say in the same way.
 
+use keyglass_protocol::quantity::Millis;
 use keyglass_protocol::record::{AccountRecord, Device};
 use keyglass_protocol::verify::AuthorisedAccount;
 use serde_json::{Value, json};
 
+use crate::clock;
+use crate::contacts;
 use crate::report::Report;
 use crate::resolve::Change;
+use crate::state::Contact;
 
 /// `1 dm+call, 2 dm`.
 pub(super) fn devices(record: &AccountRecord) -> String {
@@ -65,6 +69,39 @@ pub(super) fn account(report: Report, account: &AuthorisedAccount) -> Report {
         .json("identity_key", record.identity.to_string())
         .json("devices", devices_json(record))
         .json("record_epoch", epoch)
+}
+
+/// Adds what is known of a contact: who compared, when and how, or why that must be done again.
+pub(super) fn contact(report: Report, contact: Option<(&String, &Contact)>) -> Report {
+    let Some((name, contact)) = contact else {
+        return report;
+    };
+    report
+        .line("contact", format!("{name}: {}", standing(contact)))
+        .json("contact", name.clone())
+        .json("contact_verified", contact.verified.is_some())
+        .json(
+            "contact_concern",
+            contact.concern.as_ref().map(contacts::concern_reason),
+        )
+}
+
+/// Whether a contact was compared.
+pub(super) fn standing(contact: &Contact) -> String {
+    match (&contact.concern, &contact.verified) {
+        (Some(concern), _) => {
+            let when = clock::utc(Millis::new(concern.at));
+            format!("NOT VERIFIED since {when}: {}", contacts::concern_words(concern))
+        }
+        (None, Some(verified)) => {
+            format!(
+                "verified {} on {}",
+                verified.how.words(),
+                clock::utc(Millis::new(verified.at))
+            )
+        }
+        (None, None) => "never compared".to_owned(),
+    }
 }
 
 /// Adds what changed since the last time.

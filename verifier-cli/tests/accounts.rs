@@ -1,5 +1,10 @@
 //! The life of an account: recovered, closed, exported, on two devices, its handle handed over; and calls.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
 
 mod town;
 

@@ -1,7 +1,12 @@
 //! `docs/verifier.md` is true: every command in it is run, in its order, against a directory.
 //!
 //! `TRYCMD=overwrite` writes what the program prints into the page; what differs from run to run becomes `[..]`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
 
 mod town;
 

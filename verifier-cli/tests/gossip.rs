@@ -1,5 +1,10 @@
 //! Two people compare heads; forks and freezes become evidence, a lagging replica does not.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
 
 mod town;
 

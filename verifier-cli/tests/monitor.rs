@@ -1,5 +1,10 @@
 //! `keyglass monitor`: what its owner is told about an account, its names and contacts.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
 
 mod town;
 

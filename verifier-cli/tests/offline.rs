@@ -1,6 +1,11 @@
 //! `--offline` never opens a socket: the kernel kills whoever tries.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
 
 mod town;
 
@@ -57,7 +62,7 @@ fn commands(town: &Town, prefix: &[String]) -> Vec<String> {
     }
     names
         .iter()
-        .flat_map(|name| commands(town, &[prefix, &[name.clone()]].concat()))
+        .flat_map(|name| commands(town, &[prefix, std::slice::from_ref(name)].concat()))
         .collect()
 }
 

@@ -3,6 +3,7 @@
     dead_code,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::as_conversions,
     reason = "tests; each uses a part of this"
 )]
 
@@ -18,33 +19,33 @@ use keyglass_testkit::world::World;
 use serde_json::Value;
 
 /// A directory and a folder with everybody's memory.
-pub struct Town {
-    pub front: Front,
-    pub dir: tempfile::TempDir,
+pub(crate) struct Town {
+    pub(crate) front: Front,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Town {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(World::new(1))
     }
 
-    pub fn with(world: World) -> Self {
+    pub(crate) fn with(world: World) -> Self {
         Self {
             front: Front::start(world),
             dir: tempfile::tempdir().unwrap(),
         }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
     /// Pins the directory with the right keys and its auditor.
-    pub fn trust(&self, who: &str) {
+    pub(crate) fn trust(&self, who: &str) {
         let policy = self.text("auditors.policy");
         let (text, vkey, hash) = self.front.with(|s| {
             let keys = (s.world.policy().to_string(), s.world.keys.log_vkey().to_string());
@@ -57,13 +58,13 @@ impl Town {
     }
 
     /// Somebody with a published account.
-    pub fn settle(&self, who: &str) {
+    pub(crate) fn settle(&self, who: &str) {
         self.trust(who);
         self.good(who, &["identity", "new", "--account", who]);
         self.good(who, &["identity", "publish"]);
     }
 
-    pub fn program(&self, who: &str) -> Command {
+    pub(crate) fn program(&self, who: &str) -> Command {
         let mut command = command(Path::new(env!("CARGO_BIN_EXE_keyglass")));
         command
             .env("KEYGLASS_HOME", self.path(who))
@@ -71,12 +72,12 @@ impl Town {
         command
     }
 
-    pub fn words(&self, who: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn words(&self, who: &str, arguments: &[&str]) -> Output {
         self.program(who).args(arguments).output().unwrap()
     }
 
     /// What `keyglass --json` answers.
-    pub fn keyglass(&self, who: &str, arguments: &[&str]) -> (i32, Value) {
+    pub(crate) fn keyglass(&self, who: &str, arguments: &[&str]) -> (i32, Value) {
         let output = self.program(who).args(arguments).arg("--json").output().unwrap();
         let code = output.status.code().unwrap();
         let answer: Value = serde_json::from_slice(&output.stdout)
@@ -85,20 +86,20 @@ impl Town {
         (code, answer)
     }
 
-    pub fn good(&self, who: &str, arguments: &[&str]) -> Value {
+    pub(crate) fn good(&self, who: &str, arguments: &[&str]) -> Value {
         let (code, answer) = self.keyglass(who, arguments);
         assert_eq!(code, 0, "{who} {arguments:?}: {answer}");
         answer
     }
 
     /// The exit code and reason.
-    pub fn verdict(&self, who: &str, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn verdict(&self, who: &str, arguments: &[&str]) -> (i32, String) {
         let (code, answer) = self.keyglass(who, arguments);
         (code, answer["reason"].as_str().unwrap().to_owned())
     }
 
     /// Newest record of an account in the directory.
-    pub fn newest(&self, id: &str) -> AccountRecord {
+    pub(crate) fn newest(&self, id: &str) -> AccountRecord {
         let label = Label::parse(&format!("account:{id}")).unwrap();
         self.front.with(|s| {
             let answer = s.world.lookup(&label, None, None);
@@ -108,7 +109,7 @@ impl Town {
     }
 
     /// The body of the next version of an account, not signed.
-    pub fn next(&self, id: &str, kind: AccountKind) -> AccountBody {
+    pub(crate) fn next(&self, id: &str, kind: AccountKind) -> AccountBody {
         let newest = self.newest(id);
         AccountBody {
             kind,
@@ -120,13 +121,13 @@ impl Town {
     }
 
     /// Publishes a record past every check of a real server.
-    pub fn publish(&self, record: &AccountRecord) {
+    pub(crate) fn publish(&self, record: &AccountRecord) {
         let entry = (record.label(), record.bytes().to_vec());
         self.front.with(|s| s.publish(&[entry]));
     }
 
     /// The private identity key in somebody's memory, as a thief copies it.
-    pub fn stolen_key(&self, who: &str) -> SigningKey {
+    pub(crate) fn stolen_key(&self, who: &str) -> SigningKey {
         let state = std::fs::read(self.path(who).join("state.json")).unwrap();
         let state: Value = serde_json::from_slice(&state).unwrap();
         let accounts = state["directories"][0]["accounts"].as_object().unwrap();
@@ -141,7 +142,7 @@ impl Town {
 }
 
 /// The findings of `monitor` that are no good news: reason and level.
-pub fn findings(answer: &Value) -> Vec<(String, String)> {
+pub(crate) fn findings(answer: &Value) -> Vec<(String, String)> {
     let all = answer["findings"].as_array().unwrap();
     let told = all.iter().filter(|f| f["level"] != "good");
     let text = |v: &Value| v.as_str().unwrap().to_owned();

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::epoch::{Leaf, Trust};
-use keyglass_protocol::evidence::{BadRecord, Claim, Evidence, Finding, SCHEMA};
+use keyglass_protocol::evidence::{BadRecord, Claim, Evidence, Finding, Fork, SCHEMA};
 use keyglass_protocol::label::Label;
-use keyglass_protocol::message::{Answer, B64, EpochProof};
+use keyglass_protocol::message::{Answer, B64, ConsistencyProof, EpochProof};
+use keyglass_protocol::quantity::LogHash;
 
 use crate::clock;
 use crate::context::Memory;
@@ -26,6 +27,16 @@ pub(crate) fn under(trust: &Trust, leaf: &EpochProof, claim: Claim) -> Option<Ev
 /// A claim with the newest configuration.
 pub(crate) fn now(trust: &Trust, claim: Claim) -> Evidence {
     evidence(claim, trust.document())
+}
+
+/// Two signed heads, the larger of which had another root at the smaller one's size.
+pub(crate) fn disowned(smaller: &str, larger: &str, root: LogHash, consistency: ConsistencyProof) -> Claim {
+    Claim::Fork(Fork::Heads {
+        smaller: smaller.to_owned(),
+        larger: larger.to_owned(),
+        root: B64(root.as_bytes().to_vec()),
+        consistency_proof: consistency.hashes,
+    })
 }
 
 fn evidence(claim: Claim, document: &ConfigDocument) -> Evidence {

@@ -31,6 +31,18 @@ pub(crate) fn explain_policy(error: &Shortfall) -> Failure {
     explain(&Refusal::Policy(error.clone()))
 }
 
+/// Explains that two signed logs exist.
+pub(crate) fn fork(checked: &str) -> Failure {
+    Failure::new(
+        Exit::Alarm,
+        "fork",
+        "SPLIT VIEW: the operator signed two different logs",
+    )
+    .checked(checked)
+    .meaning("different people are shown different keys: somebody is being lied to")
+    .next("use no key from this directory; show the evidence to others and to the auditors")
+}
+
 /// Explains why an older head is no replica's that lags.
 pub(crate) fn freeze() -> Failure {
     let failed = "freeze: the operator vouches for an old head after it had vouched for a newer one";

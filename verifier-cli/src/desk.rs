@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use keyglass_protocol::config::ConfigChange;
-use keyglass_protocol::epoch::{Shortfall, Trust, VerifiedEpoch};
+use keyglass_protocol::epoch::{HeadError, Shortfall, Trust, VerifiedEpoch};
 use keyglass_protocol::evidence::{Claim, Evidence, Finding, Fork, Freeze};
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::Answer;
@@ -258,7 +258,16 @@ fn refuse(memory: &Memory, session: &mut Session<'_>, trouble: Trouble) -> Failu
         Trouble::Failed(failure) => return failure,
         Trouble::Refused(refusal) => refusal,
     };
-    let (mut failure, kept) = if let Some(freeze) = session.freeze.take() {
+    let disowned = match refusal.as_ref() {
+        Refusal::Head(HeadError::Inconsistent { .. }) => session.disowned(),
+        _ => None,
+    };
+    let proof = disowned.map(|claim| accuse::now(&session.trust, claim));
+    let (mut failure, kept) = if let Some(proof) = proof.filter(|e| e.verify(session.trust.log_key()).is_ok())
+    {
+        let checked = "the newest head against the one seen before; both carry the log's signature";
+        (advice::fork(checked), accuse::write(memory, &proof).map(Some))
+    } else if let Some(freeze) = session.freeze.take() {
         (advice::freeze(), write_freeze(memory, session, *freeze))
     } else {
         let failure = advice::explain(&refusal);

@@ -81,6 +81,10 @@ impl Source for Live<'_> {
         }))
     }
 
+    fn root(&mut self, at: LogSize, _: LogSize) -> Result<Option<LogHash>, Failure> {
+        Ok(Some(log::root(self.world, at).unwrap()))
+    }
+
     fn epoch_proof(&mut self, size: LogSize, index: u64) -> Result<Option<EpochProof>, Failure> {
         Ok(Some(self.world.epoch_proof(Epoch::new(index), size)))
     }

@@ -62,6 +62,11 @@ impl<'h> Tiles<'h> {
         })
     }
 
+    /// Root of this log when it had this size.
+    pub(crate) fn root(&self, at: LogSize) -> Result<LogHash, Failure> {
+        log::root(self, at)
+    }
+
     fn width(&self, level: u8, index: u64) -> Result<u16, Failure> {
         tile_width(level, index, self.size).ok_or_else(|| wrong("the log is not that long"))
     }

@@ -7,7 +7,8 @@ use keyglass_protocol::epoch::{
 use keyglass_protocol::evidence::{Claim, Freeze};
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::{Answer, ConsistencyProof, EpochProof};
-use keyglass_protocol::quantity::{ConfigHash, Millis};
+use keyglass_protocol::note::SignedCheckpoint;
+use keyglass_protocol::quantity::{ConfigHash, LogSize, Millis};
 use keyglass_protocol::verify::Refusal;
 
 use crate::accuse;
@@ -163,10 +164,23 @@ impl<'s> Session<'s> {
         if let Err(HeadError::Older { .. }) = outcome {
             self.freeze = self.frozen(checkpoint);
         }
-        if let Err(HeadError::Fork { .. }) = outcome {
+        if let Err(HeadError::Fork { .. } | HeadError::Inconsistent { .. }) = outcome {
             self.contradicting = Some(checkpoint.to_owned());
         }
         Ok(outcome?)
+    }
+
+    /// The claim that a larger head contradicts the newest one known, if the source's own log shows it.
+    pub(crate) fn disowned(&mut self) -> Option<Claim> {
+        let (known, larger) = (
+            self.newest.as_ref().or(self.known.as_ref())?.clone(),
+            self.contradicting.clone()?,
+        );
+        let opened = SignedCheckpoint::open(larger.as_bytes(), self.trust.log_key()).ok()?;
+        let (at, of) = (LogSize::new(known.size), opened.checkpoint().size);
+        let root = self.source.root(at, of).ok()??;
+        let consistency = self.source.consistency(at, of).ok()??;
+        Some(accuse::disowned(&known.checkpoint, &larger, root, consistency))
     }
 
     /// Whether an older head is a lagging replica's, or one that the operator vouches for after it vouched for a newer.

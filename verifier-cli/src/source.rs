@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::{self, Answer, ConsistencyProof, EpochProof};
 use keyglass_protocol::problem::Problem;
-use keyglass_protocol::quantity::{ConfigHash, KeyVersion, LogSize};
+use keyglass_protocol::quantity::{ConfigHash, KeyVersion, LogHash, LogSize};
 
 use crate::exit::Exit;
 use crate::http::{Http, Received};
@@ -24,6 +24,8 @@ pub(crate) trait Source {
     fn config(&mut self, hash: &ConfigHash) -> Result<Option<Vec<u8>>, Failure>;
     /// That the log of size `from` is a prefix of that of size `to`, if the source can tell.
     fn consistency(&mut self, from: LogSize, to: LogSize) -> Result<Option<ConsistencyProof>, Failure>;
+    /// Root at size `at` of the log of size `of`, if the source can tell.
+    fn root(&mut self, at: LogSize, of: LogSize) -> Result<Option<LogHash>, Failure>;
     /// A leaf of the log of this size, if the source can tell.
     fn epoch_proof(&mut self, size: LogSize, index: u64) -> Result<Option<EpochProof>, Failure>;
     /// Whether asking again can give another answer.
@@ -118,6 +120,10 @@ impl Source for Online<'_> {
         Tiles::new(self.http, to).consistency(from).map(Some)
     }
 
+    fn root(&mut self, at: LogSize, of: LogSize) -> Result<Option<LogHash>, Failure> {
+        Tiles::new(self.http, of).root(at).map(Some)
+    }
+
     fn epoch_proof(&mut self, size: LogSize, index: u64) -> Result<Option<EpochProof>, Failure> {
         Tiles::new(self.http, size).epoch_proof(index).map(Some)
     }
@@ -177,6 +183,10 @@ impl Source for Saved {
     }
 
     fn consistency(&mut self, _: LogSize, _: LogSize) -> Result<Option<ConsistencyProof>, Failure> {
+        Ok(None)
+    }
+
+    fn root(&mut self, _: LogSize, _: LogSize) -> Result<Option<LogHash>, Failure> {
         Ok(None)
     }
 

@@ -103,6 +103,14 @@ fn a_split_view_of_different_sizes_is_evidence() {
     town.trust("bob");
     look(&town, "bob");
     assert_eq!(compare(&town, "bob", &hers, &[]), (5, "fork".into()));
+    // The directory itself shows her another log than before, a longer one.
+    let (code, answer) = town.keyglass("alice", &["lookup", "account:p1"]);
+    assert_eq!((code, answer["reason"].as_str()), (5, Some("fork")), "{answer}");
+    let saved = answer["saved"].as_str().unwrap();
+    assert_eq!(
+        town.verdict("alice", &["evidence", "verify", saved]),
+        (0, "proven".into())
+    );
 }
 
 #[test]

@@ -82,6 +82,9 @@ fn items(claim: &Claim) -> Vec<(&'static str, String)> {
             };
             vec![("leaf", at(a)), ("other leaf", at(b))]
         }
+        Claim::Fork(Fork::Heads { smaller, larger, .. }) => {
+            vec![("head", head(smaller)), ("larger head", head(larger))]
+        }
         Claim::BadRecord(items) => vec![("label", items.label.clone())],
         Claim::BrokenReceipt(items) => {
             let receipt = Note::parse(items.receipt.as_bytes()).map(|n| n.text().to_owned());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use keyglass_protocol::evidence::{Claim, Evidence, Fork, Freeze, ProvenLeaf};
+use keyglass_protocol::evidence::{Claim, Evidence, Fork, Freeze};
 use keyglass_protocol::log;
 use keyglass_protocol::message::{B64, ConsistencyProof, EpochProof};
 use keyglass_protocol::note::{MAX_TLOG_PROOF_BYTES, SignedCheckpoint, TlogProof, VerifierKey};
@@ -11,7 +11,7 @@ use keyglass_protocol::quantity::{LogHash, LogSize};
 use super::checkpoint;
 use crate::accuse;
 use crate::context::{self, Context, Memory};
-use crate::desk::{Desk, PolicyIs, Vouched};
+use crate::desk::{Desk, PolicyIs};
 use crate::exit::Exit;
 use crate::log_reader::Tiles;
 use crate::report::{Failure, Outcome, Report};
@@ -203,14 +203,7 @@ fn same(theirs: &Head, how: &str) -> Report {
 }
 
 fn fork_failure() -> Failure {
-    Failure::new(
-        Exit::Alarm,
-        "fork",
-        "SPLIT VIEW: the operator signed two different logs",
-    )
-    .checked("your friend's head against yours; both carry the log's signature")
-    .meaning("you and your friend are shown different keys: one of you is being lied to")
-    .next("use no key from this directory; show the evidence to others and to the auditors")
+    crate::advice::fork("your friend's head against yours; both carry the log's signature")
 }
 
 /// Writes the evidence; what would not convince a stranger is not called an alarm.
@@ -251,7 +244,7 @@ fn online(context: &Context, theirs: &Head) -> Outcome {
     let report = match consistent(&tiles, theirs, &ours) {
         Ok(()) => same(theirs, "the newest head continues theirs"),
         Err(failure) if failure.exit != Exit::Invalid => return Err(failure),
-        Err(failure) => return Err(contradiction(&desk, &tiles, &vouched, (&ours, theirs), failure)?),
+        Err(failure) => return Err(contradiction(&desk, &tiles, (&ours, theirs), failure)?),
     };
     Ok(vouched.describe(desk.memory.directory()?, report))
 }
@@ -298,30 +291,19 @@ fn consistent(tiles: &Tiles<'_>, older: &Head, newer: &Head) -> Result<(), Failu
     })
 }
 
-/// Two different leaves at one index, each proven under its own head, convince anybody.
+/// Two signed heads, the larger of which had another root at the smaller one's size, convince anybody.
 fn contradiction(
     desk: &Desk<'_>,
     tiles: &Tiles<'_>,
-    vouched: &Vouched,
     (ours, theirs): (&Head, &Head),
     inconsistent: Failure,
 ) -> Result<Failure, Failure> {
-    let Some(their_leaf) = &theirs.epoch else {
-        return Ok(inconsistent);
-    };
-    let our_leaf = tiles.epoch_proof(their_leaf.index)?;
-    if vouched.epoch.older_leaf(&our_leaf).is_err() {
-        return Ok(inconsistent);
-    }
-    let leaf = |head: &Head, epoch: &EpochProof| ProvenLeaf {
-        checkpoint: head.note.clone(),
-        epoch: epoch.clone(),
-    };
-    let fork = Fork::Leaves {
-        leaves: Box::new([leaf(ours, &our_leaf), leaf(theirs, their_leaf)]),
-    };
+    let (root, consistency) = (tiles.root(theirs.size)?, tiles.consistency(theirs.size)?);
     let trust = desk.trust()?;
-    let evidence = accuse::now(&trust, Claim::Fork(fork));
+    let evidence = accuse::now(
+        &trust,
+        accuse::disowned(&theirs.note, &ours.note, root, consistency),
+    );
     if evidence.verify(trust.log_key()).is_err() {
         return Ok(inconsistent);
     }

@@ -94,8 +94,9 @@ fn redacted_line(line: &str) -> String {
     if words.len() == 3 && words.iter().all(|w| digits(w)) || line.starts_with("    the ") {
         return "    [..]".to_owned();
     }
-    if let Some((front, _)) = line.split_once(" devices: ") {
-        return format!("{front} devices: [..]");
+    // The two halves stand in the order of their digits.
+    if line.contains(" devices: ") && words.get(1) == Some(&"+") {
+        return "    [..] devices: [..]".to_owned();
     }
     if let Some((front, _)) = line.split_once(" that you saw ") {
         return format!("{front} that you saw [..] ago");

@@ -6,6 +6,7 @@ mod body;
 mod caller;
 mod client;
 mod config;
+mod connections;
 mod cors;
 mod docs;
 mod framing;

@@ -1,5 +1,6 @@
 //! Two ports, each with its routes and limits.
 
+use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use keyglass_protocol::problem::Problem;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::connections::Connections;
 use super::cors::cors;
 use super::limit::{Limits, limit};
 use super::observe::observe;
@@ -26,8 +28,8 @@ use super::{State, admin_routes, routes};
 
 /// Seconds that open requests have when the server stops.
 const SHUTDOWN_SECONDS: u64 = 10;
-/// Connections that are open at once, per worker.
-const MAX_CONNECTIONS: usize = 10_000;
+/// Connections that are open at once, per worker. Each may hold a head of 16 KiB.
+const MAX_CONNECTIONS: usize = 4_096;
 /// Threads that talk to the API's clients; proofs are made elsewhere.
 const API_WORKERS: usize = 2;
 /// How long an idle connection stays open.
@@ -83,6 +85,7 @@ pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
         workers: API_WORKERS,
         grace: SHUTDOWN_SECONDS,
         patience,
+        connections: Connections::new(&settings.trusted_proxies),
         closed: closed.clone(),
     };
     let api = api.serve(move || {
@@ -99,6 +102,7 @@ pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
         workers: 1,
         grace: 1,
         patience,
+        connections: Connections::new(&settings.trusted_proxies),
         closed,
     };
     let admin = admin.serve(move || {
@@ -123,6 +127,7 @@ struct Port {
     /// Seconds that open requests have when the port closes.
     grace: u64,
     patience: Duration,
+    connections: Arc<Connections>,
     closed: watch::Receiver<bool>,
 }
 
@@ -145,6 +150,7 @@ impl Port {
             workers,
             grace,
             patience,
+            connections,
             closed,
         } = self;
         let service = move || {
@@ -160,11 +166,16 @@ impl Port {
                 .client_disconnect_timeout(LINGER)
                 .graceful_shutdown_signal(signal)
                 .h1(map_config(app(), |()| AppConfig::default()));
-            let connection = fn_service(move |stream: TcpStream| async move {
+            let connections = Arc::clone(&connections);
+            let connection = fn_service(move |stream: TcpStream| {
                 let peer = stream.peer_addr().ok();
+                let held = peer.and_then(|peer| connections.admit(peer.ip()));
                 // Answers are written in one piece: there is nothing to wait for.
                 let _slower = stream.set_nodelay(true);
-                Ok::<_, DispatchError>((Strict::new(stream, patience), peer))
+                ready(Ok::<_, DispatchError>((
+                    Strict::new(stream, patience, held),
+                    peer,
+                )))
             });
             connection.and_then(http)
         };

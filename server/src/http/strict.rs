@@ -11,10 +11,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::connections::Held;
 use super::framing::{Fault, Framing};
 
 /// Time that a body has beyond the handler's own patience, so that the handler answers first.
 const GRACE: Duration = Duration::from_millis(500);
+/// How often the patience for a request fits into the one for an answer of which nothing is taken.
+const STALLS: u32 = 4;
 /// Bytes read at once.
 const READ: usize = 8 * 1024;
 
@@ -27,6 +30,9 @@ pub(super) struct Strict<S> {
     patience: Duration,
     deadline: Pin<Box<Sleep>>,
     waiting: Waiting,
+    /// Running while the other side takes nothing of an answer.
+    stalled: Option<Pin<Box<Sleep>>>,
+    _held: Option<Held>,
 }
 
 /// What the deadline is for.
@@ -43,7 +49,8 @@ enum Waiting {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Strict<S> {
-    pub(super) fn new(inner: S, patience: Duration) -> Self {
+    /// A connection that counts as `held`; `None`: its client holds too many, and it ends before it has begun.
+    pub(super) fn new(inner: S, patience: Duration, held: Option<Held>) -> Self {
         Self {
             inner,
             framing: Framing::new(),
@@ -51,7 +58,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Strict<S> {
             taken: 0,
             patience,
             deadline: Box::pin(tokio::time::sleep(patience)),
-            waiting: Waiting::Head,
+            waiting: if held.is_some() {
+                Waiting::Head
+            } else {
+                Waiting::Ended
+            },
+            stalled: None,
+            _held: held,
         }
     }
 
@@ -141,7 +154,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Strict<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.inner).poll_write(cx, buf);
+        if written.is_ready() {
+            this.stalled = None;
+            return written;
+        }
+        // Who asks and does not read would have his answers kept for ever.
+        let patience = this.patience.saturating_mul(STALLS);
+        let stalled = this
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        stalled
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

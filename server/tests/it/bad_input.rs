@@ -381,3 +381,30 @@ fn slow_and_swollen_requests_are_cut_off() {
         site.close().await;
     });
 }
+
+#[test]
+fn who_asks_without_reading_is_cut_off() {
+    run(async {
+        let layer = Layer {
+            request_timeout: Some("200ms".parse().unwrap()),
+            ..Layer::default()
+        };
+        let place = Place::with(Backend::Sqlite, layer);
+        let site = Site::begun(&place).await;
+        let address = site.url.trim_start_matches("http://").to_owned();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // More than the buffers of both sides hold.
+        let asked = "GET /v1/openapi.json HTTP/1.1\r\nhost: a\r\n\r\n".repeat(400);
+        let mut cut_off = stream.write_all(asked.as_bytes()).await.is_err();
+        for _ in 0..1_000 {
+            if cut_off {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            cut_off = stream.write_all(b"GET ").await.is_err();
+        }
+        assert!(cut_off);
+        assert_eq!(site.get("/v1/config").await.0, 200);
+        site.close().await;
+    });
+}

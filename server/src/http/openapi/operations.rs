@@ -148,14 +148,14 @@ const PUT_PHONE: &[Problem] = &[
 
 const HASH: &str = r#"{"type":"string","pattern":"^[0-9a-f]{64}$"}"#;
 const HASH_EXAMPLE: &str = r#""0000000000000000000000000000000000000000000000000000000000000000""#;
-const NUMBER: &str = r#"{"type":"integer","format":"int64","minimum":0}"#;
-const VERSION: &str = r#"{"type":"integer","format":"int64","minimum":1}"#;
+const NUMBER: &str = r#"{"type":"integer","minimum":0,"maximum":18446744073709551615}"#;
+const VERSION: &str = r#"{"type":"integer","minimum":1,"maximum":18446744073709551615}"#;
 
 const ID: Parameter = Parameter {
     name: "id",
     in_path: true,
     description: "Stable account id: 1 to 128 printable ASCII characters without / ? # %",
-    schema: r#"{"type":"string","pattern":"^[!-~]{1,128}$"}"#,
+    schema: r##"{"type":"string","pattern":"^(?!\\.{1,2}$)[!\"$&-.0->@-~]{1,128}$"}"##,
     example: r#""alice-1""#,
 };
 const HANDLE: Parameter = Parameter {

@@ -15,6 +15,7 @@ mod bad_input;
 mod common;
 mod configuration;
 mod cosigning;
+mod documented;
 mod erasure;
 mod hostile;
 mod import;

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use actix_web::guard::{self, Guard};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, Resource, Route};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 use keyglass_protocol::problem::Problem;
 use tokio::runtime::Handle;
 
@@ -131,7 +131,11 @@ fn reading() -> impl Guard {
     guard::Any(guard::Get()).or(guard::Head())
 }
 
-async fn nothing_here() -> Result<HttpResponse, problem::Refusal> {
+async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, problem::Refusal> {
+    // `/v1/accounts/` has an empty label.
+    if request.path().ends_with('/') {
+        path::label(&request)?;
+    }
     Err(problem::Refusal::new(Problem::NotFound))
 }
 

@@ -31,6 +31,8 @@ fn labels_that_are_none() {
         let site = Site::begun(&place).await;
         let long = "a".repeat(129);
         let labels = [
+            "/v1/accounts/",
+            "/v1/handles/",
             "/v1/accounts/%20",
             "/v1/accounts/a%00b",
             "/v1/accounts/%ff%fe",
@@ -58,7 +60,9 @@ fn labels_that_are_none() {
             let (status, _) = site.put_raw(path, r#"{"record":"AA=="}"#).await;
             assert_eq!(status, 400, "PUT {path}");
         }
-        assert_eq!(site.get("/v1/accounts/").await.0, 404);
+        for path in ["/v1/accounts", "/v1/accounts/alice/", "/v1/"] {
+            assert_eq!(site.get(path).await.0, 404, "{path}");
+        }
         assert_eq!(
             site.get("/v1/accounts/%41lice").await.0,
             404,

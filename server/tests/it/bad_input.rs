@@ -10,11 +10,14 @@ use crate::common::{Place, Site, path_of, problem, run};
 
 /// Sends bytes as they are and returns everything that comes back until the server closes.
 pub async fn raw(site: &Site, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(site.url.trim_start_matches("http://"))
-        .await
-        .unwrap();
+    raw_at(site.url.trim_start_matches("http://").to_owned(), bytes.to_vec()).await
+}
+
+/// The same, of an address.
+pub async fn raw_at(address: String, bytes: Vec<u8>) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     // The server may close before it has read everything.
-    let _ = stream.write_all(bytes).await;
+    let _ = stream.write_all(&bytes).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()

@@ -3,6 +3,11 @@
 //! Needs Python 3 with venv and the package index once. The tests call every operation until it has given every documented
 //! answer; this looks for what nobody thought of.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value answers null for what is not there"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -143,9 +148,10 @@ impl Site {
         poll("the account", Duration::from_secs(60), || {
             self.publish(&alice.label(), alice.newest.bytes()).ok()
         });
-        for text in ["handle:alice", "phone:+14155550100"] {
-            let label = Label::parse(text)?;
-            self.publish(&label, alice.claim(text, None).bytes())?;
+        let publish = |text: &str| self.publish(&Label::parse(text)?, alice.claim(text, None).bytes());
+        publish("handle:alice")?;
+        if let Err(error) = publish("phone:+14155550100") {
+            println!("without a telephone number: {error}");
         }
         Ok(())
     }

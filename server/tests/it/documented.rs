@@ -664,7 +664,7 @@ async fn cosignatures(coverage: &mut Coverage, place: &Place, site: &Site, witne
             root: LogHash::new(root),
         }
         .to_text();
-        let own = keys.log.sign_text(&text);
+        let own = keys.log.sign_text(&text).unwrap();
         Note::new(&text, vec![own, line(&text)]).unwrap().to_bytes()
     };
     assert_eq!(coverage.send(site, hand_in(signed(1, [1; 32]))).await, 409);

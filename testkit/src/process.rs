@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -139,20 +140,32 @@ pub fn command(program: &Path) -> Command {
     command
 }
 
-/// One of the programs of the workspace, built. Cargo does not build those of other packages for a test.
-pub fn built(package: &str) -> PathBuf {
-    let mut build = Command::new(env!("CARGO"));
-    build
+/// One of the programs of the workspace, built. Cargo does not build those of other packages for a test, so they are
+/// built here, unless `TESTKIT_PROGRAMS` names the folder in which they have just been built.
+pub fn built(program: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER
+        .get_or_init(|| std::env::var_os("TESTKIT_PROGRAMS").map_or_else(build_programs, PathBuf::from))
+        .join(program)
+}
+
+/// All in one command, the one of `cargo xtask up`: with other packages named, cargo compiles the dependencies anew.
+fn build_programs() -> PathBuf {
+    let status = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--locked", "--quiet", "-p", package])
-        .args((!cfg!(debug_assertions)).then_some("--release"));
-    assert!(build.status().unwrap().success(), "{package} does not build");
+        .args(["build", "--locked", "--quiet"])
+        .args(
+            ["keyglass-server", "keyglass-auditor", "keyglass"]
+                .map(|name| ["-p", name])
+                .concat(),
+        )
+        .args((!cfg!(debug_assertions)).then_some("--release"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "the programs do not build");
     // <target>/<profile>/deps/<this test>
     let own = std::env::current_exe().unwrap();
-    own.ancestors()
-        .nth(2)
-        .map(|profile| profile.join(package))
-        .unwrap()
+    own.ancestors().nth(2).map(Path::to_owned).unwrap()
 }
 
 /// Asks `probe` again and again until it answers something, at most for `limit`.

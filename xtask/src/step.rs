@@ -28,9 +28,20 @@ impl Log {
 
     /// Runs a command in the workspace; its output goes to the log.
     pub(crate) fn command(&mut self, program: &str, arguments: &[&str]) -> Result<()> {
+        self.command_with(program, arguments, &[])
+    }
+
+    /// The same, with variables of the environment.
+    pub(crate) fn command_with(
+        &mut self,
+        program: &str,
+        arguments: &[&str],
+        variables: &[(&str, &Path)],
+    ) -> Result<()> {
         let shown = format!("{program} {}", arguments.join(" "));
         self.line(format!("$ {shown}"))?;
         let status = quiet(program, arguments, &self.root)
+            .envs(variables.iter().copied())
             .stdout(self.file.try_clone()?)
             .stderr(self.file.try_clone()?)
             .status()

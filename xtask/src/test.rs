@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::step::{Log, Steps};
 use crate::{cargo, deny, directions, root, tools, words};
@@ -57,24 +57,22 @@ pub(crate) fn run() -> Result<()> {
             ],
         )
     })?;
+    // Both runners build every program before the first test; tests that start them need not build them again.
+    let own = std::env::current_exe()?;
+    let programs = own.parent().context("this program lies in a folder")?;
     steps.tests("tests", |log| {
-        if tools::has_nextest() {
-            log.command(
-                &cargo(),
-                &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"],
-            )
+        let runner: &[&str] = if tools::has_nextest() {
+            &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]
         } else {
-            log.command(
-                &cargo(),
-                &[
-                    "test",
-                    "--workspace",
-                    "--all-targets",
-                    "--locked",
-                    "--no-fail-fast",
-                ],
-            )
-        }
+            &[
+                "test",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--no-fail-fast",
+            ]
+        };
+        log.command_with(&cargo(), runner, &[("TESTKIT_PROGRAMS", programs)])
     })?;
     steps.tests("examples in documentation", |log| {
         log.command(&cargo(), &["test", "--workspace", "--doc", "--locked"])

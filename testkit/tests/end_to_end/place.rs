@@ -1,12 +1,10 @@
 //! Where the three programs run.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use keyglass_testkit::http::Http;
-use keyglass_testkit::process::{Process, command, free_ports, poll};
+use keyglass_testkit::process::{Process, built, command, free_ports, poll};
 use keyglass_testkit::world::{AUDITOR, ORIGIN};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -29,7 +27,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let made = command(&program("keyglass-auditor"))
+        let made = command(&built("keyglass-auditor"))
             .args(["keygen", "--name", AUDITOR, "--data-dir"])
             .arg(dir.path().join("auditor"))
             .output()
@@ -70,7 +68,7 @@ impl Place {
                 "1".to_owned(),
             ]);
         }
-        let mut server = Process::start(&program("keyglass-server"), &arguments, &self.path("server.log"));
+        let mut server = Process::start(&built("keyglass-server"), &arguments, &self.path("server.log"));
         let said = |name: &str, server: &mut Process| {
             server.wait_for(PATIENCE, |line| Some(line.strip_prefix(name)?.trim().to_owned()))
         };
@@ -98,7 +96,7 @@ impl Place {
         ]
         .map(str::to_owned);
         let log = self.path("auditor.log");
-        self.auditor = Some(Process::start(&program("keyglass-auditor"), &arguments, &log));
+        self.auditor = Some(Process::start(&built("keyglass-auditor"), &arguments, &log));
     }
 
     pub(crate) fn stop_auditor(&mut self) {
@@ -170,7 +168,7 @@ impl Place {
 
     /// What `keyglass --json` answers to a person.
     pub(crate) fn keyglass(&self, person: &str, arguments: &[&str]) -> (i32, Value) {
-        let output = command(&program("keyglass"))
+        let output = command(&built("keyglass"))
             .env("KEYGLASS_HOME", self.path(person))
             .args(arguments)
             .arg("--json")
@@ -189,26 +187,4 @@ impl Place {
         assert_eq!(code, 0, "{arguments:?}: {answer}");
         answer
     }
-}
-
-/// One of the three programs. Cargo does not build those of other packages for a test, so they are built once here.
-fn program(name: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let packages = ["keyglass-server", "keyglass-auditor", "keyglass"].map(|name| ["-p", name]);
-        let status = Command::new(env!("CARGO"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--locked", "--quiet"])
-            .args(packages.concat())
-            .args((!cfg!(debug_assertions)).then_some("--release"))
-            .status()
-            .unwrap();
-        assert!(status.success(), "the programs do not build");
-    });
-    // <target>/<profile>/deps/<this test>
-    let own = std::env::current_exe().unwrap();
-    own.ancestors()
-        .nth(2)
-        .map(|profile: &Path| profile.join(name))
-        .unwrap()
 }

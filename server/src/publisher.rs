@@ -8,8 +8,8 @@
 //! 3. audit proof and leaf are stored, then checked before anything is signed (`stage`, `self_check`),
 //! 4. the guard moves by compare-and-swap, then the log key signs (`sign`),
 //! 5. the checkpoint is shown and cosigners are asked (`cosign`),
-//! 6. at quorum the heartbeat key cosigns, and readers move (`flip`),
-//! 7. receipts are fulfilled (`flip`).
+//! 6. at quorum the heartbeat key cosigns, and the readers' head becomes durable (`flip`),
+//! 7. receipts are fulfilled, then readers move (`flip`).
 
 mod ask;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Steps 6 and 7: readers move, receipts are fulfilled; and the minute's heartbeat.
+//! Steps 6 and 7: the head becomes durable, receipts are fulfilled, readers move; and the minute's heartbeat.
 
 use std::time::Instant;
 
@@ -37,7 +37,9 @@ impl Publisher {
         Ok(())
     }
 
-    /// Serves the durable head and fulfils the receipts of its last epoch. Does nothing the second time.
+    /// Fulfils the receipts of the durable head's last epoch, then serves that head. Does nothing the second time.
+    ///
+    /// In this order: whoever sees an update in a lookup may submit the next one, and finds nothing pending.
     pub(super) async fn finish(&mut self, size: LogSize) -> Result<(), PublishError> {
         let Some(epoch) = size.last_epoch() else {
             return Ok(());
@@ -45,23 +47,14 @@ impl Publisher {
         if self.finished == Some(epoch) {
             return Ok(());
         }
+        self.fulfil(size, epoch)?;
+        self.move_readers(size, epoch).await?;
+        self.finished = Some(epoch);
+        Ok(())
+    }
+
+    fn fulfil(&self, size: LogSize, epoch: Epoch) -> Result<(), PublishError> {
         let service = &self.service;
-        if service.head_size() < size {
-            let (_, note) = service
-                .store
-                .head()?
-                .ok_or(crate::directory::LookupError::Unavailable)?;
-            let head = Head::load(&service.source, size, &note).await?;
-            service.head.set(head);
-            service
-                .metrics
-                .flipped(epoch.get(), millis_as_seconds(service.clock.now().get()));
-            service
-                .artefacts
-                .put_checkpoint(&note)
-                .map_err(PublishError::Audit)?;
-            self.reached(Step::ReadersMoved);
-        }
         let started = Instant::now();
         self.count_missed(size)?;
         let count = service.store.finish_batch(epoch)?;
@@ -78,7 +71,28 @@ impl Publisher {
                 .metrics
                 .published(u64::try_from(count).unwrap_or(u64::MAX), took);
         }
-        self.finished = Some(epoch);
+        Ok(())
+    }
+
+    async fn move_readers(&self, size: LogSize, epoch: Epoch) -> Result<(), PublishError> {
+        let service = &self.service;
+        if service.head_size() >= size {
+            return Ok(());
+        }
+        let (_, note) = service
+            .store
+            .head()?
+            .ok_or(crate::directory::LookupError::Unavailable)?;
+        let head = Head::load(&service.source, size, &note).await?;
+        service.head.set(head);
+        service
+            .metrics
+            .flipped(epoch.get(), millis_as_seconds(service.clock.now().get()));
+        service
+            .artefacts
+            .put_checkpoint(&note)
+            .map_err(PublishError::Audit)?;
+        self.reached(Step::ReadersMoved);
         Ok(())
     }
 

@@ -31,10 +31,10 @@ pub enum Step {
     QuorumMet,
     /// The readers' head is durable.
     HeadFlipped,
-    /// Readers in this process are answered from it.
-    ReadersMoved,
     /// The receipts of the batch name their epoch.
     ReceiptsFulfilled,
+    /// Readers in this process are answered from it.
+    ReadersMoved,
 }
 
 impl Step {
@@ -54,8 +54,8 @@ impl Step {
         Self::CosignersAsked,
         Self::QuorumMet,
         Self::HeadFlipped,
-        Self::ReadersMoved,
         Self::ReceiptsFulfilled,
+        Self::ReadersMoved,
     ];
 
     /// Stable kebab-case name.

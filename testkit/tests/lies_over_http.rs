@@ -132,6 +132,19 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Lies whose contradiction the program can prove, since it may ask for more than one answer: an alarm with evidence.
+const PROVEN: [(&str, &str); 3] = [
+    ("history-rewritten-before-the-seen-head", "fork"),
+    ("smaller-head-than-seen", "freeze"),
+    ("another-log-of-a-greater-size", "fork"),
+];
+
+/// Exit code and reason that the program owes.
+fn owed(lie: &Lie) -> (i32, &'static str) {
+    let proven = PROVEN.iter().find(|(name, _)| *name == lie.name);
+    proven.map_or((lie.exit.into(), lie.reason), |(_, kind)| (5, *kind))
+}
+
 fn verdict((code, answer): &(i32, Value)) -> (i32, &str) {
     (*code, answer["reason"].as_str().unwrap())
 }
@@ -152,15 +165,18 @@ fn keyglass_names_every_lie() {
         assert_eq!(verdict(&heard), (exit, reason), "{label}: {}", heard.1);
     }
     let mut wrong = Vec::new();
-    for lie in lies::all() {
+    let all = lies::all();
+    for (name, _) in PROVEN {
+        assert!(all.iter().any(|lie| lie.name == name), "nobody tells {name}");
+    }
+    for lie in all {
         let heard = stand.hear(&lie);
-        if verdict(&heard) != (lie.exit.into(), lie.reason) {
+        if verdict(&heard) != owed(&lie) {
             wrong.push(format!(
-                "{}: {:?} instead of ({}, {})",
+                "{}: {:?} instead of {:?}",
                 lie.name,
                 verdict(&heard),
-                lie.exit,
-                lie.reason
+                owed(&lie)
             ));
         }
         if heard.1["audited"] != false {

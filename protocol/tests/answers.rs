@@ -325,6 +325,28 @@ fn an_alias_is_not_judged_by_an_older_history_of_its_holder() {
 }
 
 #[test]
+fn a_consistency_proof_from_another_size_shows_nothing() {
+    let mut case = honest();
+    case.seen.size = LogSize::new(case.seen.size.get() - 1);
+    assert_eq!(check(&case).unwrap_err().reason(), "consistency-other-size");
+}
+
+#[test]
+fn a_leaf_under_another_configuration_is_not_believed() {
+    let case = honest();
+    let mut values = case.trust.document().values().clone();
+    values.merge_delay_seconds += 1;
+    let other = ConfigChain::start(ConfigDocument::create(&values).unwrap()).unwrap();
+    let policy = case.trust.policy().cloned();
+    let trust = Trust::new(case.trust.log_key().clone(), other, policy, TimeBounds::default()).unwrap();
+    let refused = SignedEpoch::of_answer(&case.answers[0])
+        .unwrap()
+        .verify(&trust, case.now)
+        .unwrap_err();
+    assert_eq!(refused.reason(), "configuration-changed");
+}
+
+#[test]
 fn nothing_is_read_beyond_its_cap() {
     use keyglass_protocol::error::FormatError;
     use keyglass_protocol::message::{MAX_ANSWER_BYTES, PutRequest, from_json};

@@ -4,7 +4,8 @@ use keyglass_protocol::tree::compact::{
     compact_absence, compact_history, compact_lookup, compact_membership, restore_absence, restore_history,
     restore_lookup, restore_membership,
 };
-use keyglass_protocol::tree::wire::{Fields, WireError, put_bytes};
+use keyglass_protocol::tree::wire::{Fields, Value, WireError, put_bytes, put_varint};
+use keyglass_protocol::tree::{MAX_HISTORY_PROOF_BYTES, MAX_HISTORY_VERSIONS, MAX_LOOKUP_PROOF_BYTES};
 use proptest::prelude::*;
 
 use super::case::{Ask, Case};
@@ -57,6 +58,24 @@ fn a_first_version_takes_less_than_half() {
     );
 }
 
+/// The fields of a message; each may be left out, replaced or moved.
+fn fields(message: &[u8]) -> Vec<(u32, Value<'_>)> {
+    Fields::new(message)
+        .map(|field| field.map(|f| (f.number, f.value)).unwrap())
+        .collect()
+}
+
+fn message(fields: &[(u32, Value<'_>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (number, value) in fields {
+        match value {
+            Value::Varint(n) => put_varint(&mut out, *number, *n),
+            Value::Bytes(bytes) => put_bytes(&mut out, *number, bytes),
+        }
+    }
+    out
+}
+
 #[test]
 fn what_repeats_may_not_be_spelt_out() {
     let world = World::busy(2, 9);
@@ -72,6 +91,9 @@ fn what_repeats_may_not_be_spelt_out() {
     let mut half = short.clone();
     put_bytes(&mut half, 6, field(4));
     assert_eq!(restore_lookup(&half), Err(WireError::MissingField(7)));
+    let mut other_half = short.clone();
+    put_bytes(&mut other_half, 7, field(5));
+    assert_eq!(restore_lookup(&other_half), Err(WireError::MissingField(6)));
     let mut unknown = short.clone();
     put_bytes(&mut unknown, 11, b"");
     assert_eq!(restore_lookup(&unknown), Err(WireError::UnknownField(11)));
@@ -145,16 +167,77 @@ fn each_flaw_of_a_compact_path_is_refused() {
 fn fields_of_a_history_stand_in_akds_order() {
     let world = World::busy(17, 3);
     let short = compact_history(&world.history("account:busy", 17, 17).proof).unwrap();
-    let mut fields: Vec<(u32, Vec<u8>)> = Fields::new(&short)
-        .map(|f| f.map(|f| (f.number, f.bytes().unwrap().to_vec())).unwrap())
-        .collect();
+    let mut fields = fields(&short);
     assert!(fields.iter().any(|(number, _)| *number == 3), "with past markers");
     fields.reverse();
-    let mut out = Vec::new();
-    fields
-        .iter()
-        .for_each(|(number, bytes)| put_bytes(&mut out, *number, bytes));
-    assert_eq!(restore_history(&out), Err(WireError::Compact));
+    assert_eq!(restore_history(&message(&fields)), Err(WireError::Compact));
+}
+
+/// A value that makes a lookup's compact form `length` bytes long.
+fn long_lookup(short: &[u8], length: usize) -> Vec<u8> {
+    let with_value = |value: &[u8]| {
+        let mut fields = fields(short);
+        fields.iter_mut().find(|(number, _)| *number == 2).unwrap().1 = Value::Bytes(value);
+        message(&fields)
+    };
+    let value = vec![1; length];
+    let around = with_value(&value).len() - length;
+    with_value(&value[around..])
+}
+
+#[test]
+fn nothing_longer_than_its_limit_is_restored() {
+    let world = World::busy(1, 1);
+    let short = compact_lookup(&world.lookup("account:busy").proof).unwrap();
+    let longest = long_lookup(&short, MAX_LOOKUP_PROOF_BYTES);
+    assert_eq!(longest.len(), MAX_LOOKUP_PROOF_BYTES);
+    assert!(restore_lookup(&longest).is_ok());
+    let longer = long_lookup(&short, MAX_LOOKUP_PROOF_BYTES + 1);
+    assert_eq!(restore_lookup(&longer), Err(WireError::Compact));
+    // One VRF proof of a marker: a number and a length of four bytes before it.
+    let history = |length: usize| message(&[(2, Value::Bytes(&vec![1; length - 5]))]);
+    let longest = history(MAX_HISTORY_PROOF_BYTES);
+    assert_eq!(longest.len(), MAX_HISTORY_PROOF_BYTES);
+    assert!(restore_history(&longest).unwrap() == longest);
+    assert_eq!(
+        restore_history(&history(MAX_HISTORY_PROOF_BYTES + 1)),
+        Err(WireError::Compact)
+    );
+}
+
+#[test]
+fn no_history_of_more_versions_than_there_may_be_is_restored() {
+    let world = World::busy(1, 0);
+    let short = compact_history(&world.history("account:busy", 1, 1).proof).unwrap();
+    let update = fields(&short)[0];
+    assert_eq!(update.0, 1);
+    let most = message(&vec![update; MAX_HISTORY_VERSIONS]);
+    assert!(restore_history(&most).is_ok());
+    let more = message(&vec![update; MAX_HISTORY_VERSIONS + 1]);
+    assert_eq!(restore_history(&more), Err(WireError::TooMany(1)));
+}
+
+#[test]
+fn another_spelling_of_a_proof_is_left_alone() {
+    let world = World::busy(3, 9);
+    let reversed = |proof: &[u8]| {
+        let mut fields = fields(proof);
+        fields.reverse();
+        message(&fields)
+    };
+    let lookup = world.lookup("account:busy");
+    assert!(compact_lookup(&lookup.proof).is_some());
+    assert_eq!(compact_lookup(&reversed(&lookup.proof)), None);
+    let marker = markers(&lookup).remove(0);
+    assert!(compact_membership(&marker).is_some());
+    assert_eq!(compact_membership(&reversed(&marker)), None);
+    let absence = world.absence("account:nobody").proof;
+    assert!(compact_absence(&absence).is_some());
+    assert_eq!(compact_absence(&reversed(&absence)), None);
+    // With a field behind the updates: what repeats has no order.
+    let history = World::busy(17, 3).history("account:busy", 17, 17).proof;
+    assert!(compact_history(&history).is_some());
+    assert_eq!(compact_history(&reversed(&history)), None);
 }
 
 #[test]

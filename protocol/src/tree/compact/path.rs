@@ -4,19 +4,17 @@ use super::super::hash::{Digest, MISSING_LABEL};
 use super::super::node_label::{LEAF_BITS, NodeLabel};
 use super::super::proof::{Child, Membership, NonMembership, Step};
 use super::super::wire::{WireError, put_bytes, put_varint};
-use super::super::{MAX_MEMBERSHIP_PROOF_BYTES, cap};
 
 /// Says that a child is a leaf.
 const LEAF: u8 = u8::MAX;
 
 /// The compact form of an akd `MembershipProof` of a leaf; `None` if it has none.
 pub fn compact_membership(proof: &[u8]) -> Option<Vec<u8>> {
-    cap(proof, MAX_MEMBERSHIP_PROOF_BYTES).ok()?;
     let membership = Membership::parse(proof).ok()?;
     let mut out = Vec::with_capacity(proof.len());
-    put_leaf(&mut out, &membership.label)?;
+    out.extend_from_slice(&membership.label.to_bytes());
     out.extend_from_slice(membership.value);
-    put_path(&mut out, &membership)?;
+    put_path(&mut out, &membership);
     (restore_membership(&out).ok()? == proof).then_some(out)
 }
 
@@ -36,15 +34,14 @@ pub fn restore_membership(compact: &[u8]) -> Result<Vec<u8>, WireError> {
 
 /// The compact form of an akd `NonMembershipProof`; `None` if it has none.
 pub fn compact_absence(proof: &[u8]) -> Option<Vec<u8>> {
-    cap(proof, MAX_MEMBERSHIP_PROOF_BYTES).ok()?;
     let absence = NonMembership::parse(proof).ok()?;
     let mut out = Vec::with_capacity(proof.len());
-    put_leaf(&mut out, &absence.label)?;
-    out.push(u8::try_from(absence.prefix.bits()).ok()?);
-    put_child(&mut out, &absence.prefix, &absence.left)?;
-    put_child(&mut out, &absence.prefix, &absence.right)?;
+    out.extend_from_slice(&absence.label.to_bytes());
+    out.push(fitted(absence.prefix.bits()));
+    put_child(&mut out, &absence.prefix, &absence.left);
+    put_child(&mut out, &absence.prefix, &absence.right);
     out.extend_from_slice(absence.prefix_proof.value);
-    put_path(&mut out, &absence.prefix_proof)?;
+    put_path(&mut out, &absence.prefix_proof);
     (restore_absence(&out).ok()? == proof).then_some(out)
 }
 
@@ -69,43 +66,39 @@ pub fn restore_absence(compact: &[u8]) -> Result<Vec<u8>, WireError> {
     Ok(out)
 }
 
-fn put_leaf(out: &mut Vec<u8>, label: &NodeLabel) -> Option<()> {
-    (label.bits() == LEAF_BITS).then(|| out.extend_from_slice(&label.to_bytes()))
+/// A number of bits. One that does not fit becomes 0: what has no compact form is written as something else here, and
+/// found by restoring it.
+fn fitted(bits: u32) -> u8 {
+    u8::try_from(bits).unwrap_or_default()
 }
 
-fn put_path(out: &mut Vec<u8>, membership: &Membership<'_>) -> Option<()> {
+fn put_path(out: &mut Vec<u8>, membership: &Membership<'_>) {
     let mut above = 0;
     for step in &membership.path {
-        let longer = step.parent.bits().checked_sub(above)?;
+        out.push(fitted(step.parent.bits().saturating_sub(above)));
         above = step.parent.bits();
-        out.push(u8::try_from(longer).ok()?);
-        put_child(out, &step.parent, &step.sibling)?;
+        put_child(out, &step.parent, &step.sibling);
     }
-    Some(())
 }
 
-fn put_child(out: &mut Vec<u8>, parent: &NodeLabel, child: &Child<'_>) -> Option<()> {
+fn put_child(out: &mut Vec<u8>, parent: &NodeLabel, child: &Child<'_>) {
     match &child.label {
         None => out.push(0),
         Some(label) => {
-            let bits = label.bits().checked_sub(parent.bits())?;
-            out.push(if label.bits() == LEAF_BITS {
-                LEAF
-            } else {
-                u8::try_from(bits).ok().filter(|n| *n != LEAF)?
-            });
+            let bits = label.bits().saturating_sub(parent.bits());
+            let leaf = label.bits() == LEAF_BITS;
+            out.push(if leaf { LEAF } else { fitted(bits) });
             put_bits(out, label, parent.bits(), bits);
         }
     }
     out.extend_from_slice(child.value);
-    Some(())
 }
 
-/// Appends `count` bits of `label` from bit `from` on, left-aligned.
+/// Appends `count` bits of `label` from bit `from` to its end, left-aligned.
 fn put_bits(out: &mut Vec<u8>, label: &NodeLabel, from: u32, count: u32) {
     for first in (0..count).step_by(8) {
-        let bit = |place: u32| place < count && label.bit(from + place);
-        out.push((0..8).fold(0, |byte, place| (byte << 1) | u8::from(bit(first + place))));
+        let bit = |place: u32| label.bit(from + first + place);
+        out.push((0..8).fold(0, |byte, place| (byte << 1) | u8::from(bit(place))));
     }
 }
 

@@ -5,15 +5,15 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use keyglass_protocol::evidence::{Claim, Evidence, Finding, SCHEMA};
-use keyglass_protocol::message::{B64, MAX_ANSWER_BYTES};
+use keyglass_protocol::evidence::{Claim, Evidence, Finding, MAX_EVIDENCE_BYTES, SCHEMA};
+use keyglass_protocol::message::B64;
 use keyglass_protocol::note::VerifierKey;
 use sha2::{Digest as _, Sha256};
 
 /// Directory of evidence files in the data directory.
 pub const EVIDENCE_DIR: &str = "evidence";
 
-/// Stores evidence in `dir`; answers the file's name. The same bytes again are the same file.
+/// Stores evidence in `dir`; answers the file's name. The same bytes again are the same file, which is left as it is.
 ///
 /// # Errors
 /// The directory or file cannot be written.
@@ -21,6 +21,9 @@ pub fn store(dir: &Path, kind: &str, bytes: &[u8]) -> io::Result<String> {
     fs::create_dir_all(dir)?;
     let digest = hex::encode(Sha256::digest(bytes));
     let name = format!("{kind}-{}.json", digest.get(..16).unwrap_or(&digest));
+    if dir.join(&name).exists() {
+        return Ok(name);
+    }
     let unfinished = dir.join(format!("{name}.unfinished"));
     let mut file = File::create(&unfinished)?;
     file.write_all(bytes)?;
@@ -101,7 +104,7 @@ pub fn read(dir: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
         file => file?,
     };
     let mut bytes = Vec::new();
-    file.take(u64::try_from(MAX_ANSWER_BYTES).unwrap_or(u64::MAX))
+    file.take(u64::try_from(MAX_EVIDENCE_BYTES).unwrap_or(u64::MAX))
         .read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }
@@ -110,13 +113,17 @@ pub fn read(dir: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use std::os::unix::fs::MetadataExt as _;
 
     #[test]
     fn a_file_is_found_by_its_name_and_nothing_else_is() {
         let dir = tempfile::tempdir().unwrap();
         let inner = dir.path().join("evidence");
         let name = store(&inner, "bad-append", b"{}").unwrap();
+        // The same again is not written again.
+        let written = fs::metadata(inner.join(&name)).unwrap().ino();
         assert_eq!(store(&inner, "bad-append", b"{}").unwrap(), name);
+        assert_eq!(fs::metadata(inner.join(&name)).unwrap().ino(), written);
         assert_eq!(read(&inner, &name).unwrap().as_deref(), Some(b"{}".as_slice()));
         fs::write(dir.path().join("secret.json"), b"x").unwrap();
         for other in [

@@ -16,8 +16,7 @@ use keyglass_auditor::settings::Layer;
 use keyglass_auditor::source::{EpochSource, HttpSource};
 use keyglass_auditor::step::{StepError, Transition, verify_step};
 use keyglass_auditor::steps::Limits;
-use keyglass_protocol::evidence::{Evidence, Finding};
-use keyglass_protocol::message::MAX_ANSWER_BYTES;
+use keyglass_protocol::evidence::{Evidence, Finding, MAX_EVIDENCE_BYTES};
 use keyglass_protocol::note::VerifierKey;
 use keyglass_protocol::quantity::Epoch;
 use keyglass_protocol::tree::MAX_AUDIT_PROOF_BYTES;
@@ -263,7 +262,7 @@ pub(crate) fn evidence(args: &EvidenceVerify) -> Verdict {
     let Ok(log) = vkey.parse::<VerifierKey>() else {
         return Verdict::new(Class::Usage, "bad-log-vkey", "--log-vkey is not a verifier key");
     };
-    let bytes = match read(&args.file, MAX_ANSWER_BYTES) {
+    let bytes = match read(&args.file, MAX_EVIDENCE_BYTES) {
         Ok(bytes) => bytes,
         Err(verdict) => return verdict,
     };

@@ -3,7 +3,7 @@
 use keyglass_protocol::epoch::Leaf;
 use keyglass_protocol::evidence::{BadAppend, BadLeaf, Claim};
 use keyglass_protocol::message::{B64, EpochProof};
-use keyglass_protocol::note::SignedCheckpoint;
+use keyglass_protocol::note::{Note, NoteError, SignedCheckpoint, VerifierKey};
 use keyglass_protocol::quantity::Epoch;
 
 use crate::refusal::{Refusal, Stop};
@@ -13,8 +13,8 @@ use crate::window::{Tile, View};
 
 /// One leaf in its log.
 pub(crate) struct Place<'a> {
-    /// The head over it.
-    pub(crate) head: &'a SignedCheckpoint,
+    /// The signed note over it, see [`bare`].
+    pub(crate) note: &'a str,
     /// The log under the head.
     pub(crate) view: &'a View<'a>,
     /// The tile that has the leaf.
@@ -29,8 +29,8 @@ impl Place<'_> {
         let bytes = self.tile.entry(self.index);
         let bytes = bytes.ok_or_else(|| Stop::Internal("leaf outside its tile".to_owned()))?;
         match Leaf::decode(bytes) {
-            Err(broken) => Err(self.bad_leaf(broken.reason())),
-            Ok(leaf) if leaf.epoch.get() != self.index => Err(self.bad_leaf("epoch-not-index")),
+            Err(broken) => Err(self.bad_leaf(broken.reason(), &[])),
+            Ok(leaf) if leaf.epoch.get() != self.index => Err(self.bad_leaf("epoch-not-index", &[])),
             Ok(leaf) => Ok(leaf),
         }
     }
@@ -39,7 +39,6 @@ impl Place<'_> {
     pub(crate) fn judge(&self, epoch: Epoch, bad: BadStep) -> Stop {
         match bad {
             BadStep::Trouble(trouble) => trouble.into(),
-            BadStep::TooLong(stated) => Refusal::AuditProofTooLong { epoch, stated }.into(),
             BadStep::InsertedCount(proof) => self.bad_append("inserted-count", &proof),
             BadStep::Refused(StepError::NotAppendOnly(broken), proof) => {
                 self.bad_append(broken.reason(), &proof)
@@ -51,13 +50,13 @@ impl Place<'_> {
         }
     }
 
-    /// A leaf that is wrong by itself.
-    fn bad_leaf(&self, reason: &'static str) -> Stop {
+    /// A leaf that is wrong by itself, or names one of `configs` that is.
+    pub(crate) fn bad_leaf(&self, reason: &'static str, configs: &[&[u8]]) -> Stop {
         let claim = self.proof(self.index, self.tile).map(|leaf| {
             Claim::BadLeaf(BadLeaf {
-                checkpoint: self.note(),
+                checkpoint: self.note.to_owned(),
                 leaves: vec![leaf],
-                configs: Vec::new(),
+                configs: configs.iter().map(|bytes| B64::from(*bytes)).collect(),
             })
         });
         Stop::contradiction("bad-leaf", reason, claim)
@@ -74,7 +73,7 @@ impl Place<'_> {
             .map(|(older, newer)| {
                 let configs = configs.iter().map(|bytes| B64::from(*bytes)).collect();
                 Claim::BadLeaf(BadLeaf {
-                    checkpoint: self.note(),
+                    checkpoint: self.note.to_owned(),
                     leaves: vec![older, newer],
                     configs,
                 })
@@ -86,7 +85,7 @@ impl Place<'_> {
     fn bad_append(&self, reason: &'static str, proof: &[u8]) -> Stop {
         let claim = self.proof(self.index, self.tile).map(|epoch| {
             Claim::BadAppend(BadAppend {
-                checkpoint: self.note(),
+                checkpoint: self.note.to_owned(),
                 epoch,
                 audit_proof: B64::from(proof),
             })
@@ -107,8 +106,17 @@ impl Place<'_> {
             inclusion_proof,
         })
     }
+}
 
-    fn note(&self) -> String {
-        String::from_utf8_lossy(&self.head.note().to_bytes()).into_owned()
-    }
+/// A head's note with the log's lines only. Anybody may add others; without them what is shown of one lie is always the
+/// same bytes.
+pub(crate) fn bare(head: &SignedCheckpoint, log: &VerifierKey) -> Result<Vec<u8>, NoteError> {
+    let note = head.note();
+    let of_log = note.signatures().iter().filter(|line| log.claims(line));
+    Ok(Note::new(note.text(), of_log.cloned().collect())?.to_bytes())
+}
+
+/// A note as text, which notes are.
+pub(crate) fn text(note: &[u8]) -> String {
+    String::from_utf8_lossy(note).into_owned()
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use keyglass_protocol::epoch::Leaf;
 use keyglass_protocol::note::{NoteError, SignedCheckpoint, VerifierKey};
 use keyglass_protocol::quantity::Epoch;
-use keyglass_protocol::tree;
 use thiserror::Error;
 
-use crate::place::Place;
+use crate::place::{Place, bare, text};
 use crate::refusal::{Contradiction, Refusal, Stop};
-use crate::source::{self, EpochSource, LEAVES_PER_TILE, Trouble};
+use crate::source::{self, Damage, EpochSource, LEAVES_PER_TILE, Trouble};
 use crate::steps::{Limits, verify_steps};
 use crate::window::{MissingSubtree, Tile, Window};
 
@@ -99,13 +98,9 @@ pub async fn audit_range(
     }
     let window = Window::whole(&**source, target.size).await?;
     if window.root()? != target.root {
-        let what = "the leaves do not hash to the checkpoint";
-        return Err(Trouble::Damaged {
-            path: "/log/tile/entries".to_owned(),
-            what,
-        }
-        .into());
+        return Err(Damage::LogRoot.at("/log/tile/entries").into());
     }
+    let note = text(&bare(&head, log)?);
     let mut newest = None;
     let mut before: Option<Tile> = None;
     let mut at = first.saturating_sub(1);
@@ -113,7 +108,7 @@ pub async fn audit_range(
         let tile = window.tile(&**source, at / LEAVES_PER_TILE).await?;
         let view = window.view(&tile, before.as_ref());
         let place = |index| Place {
-            head: &head,
+            note: &note,
             view: &view,
             tile: &tile,
             index,
@@ -150,14 +145,8 @@ pub async fn audit_range(
 /// The leaf at a place, if it may follow the one before.
 fn follow(place: &Place<'_>, before: Option<&Leaf>) -> Result<Leaf, Stop> {
     let leaf = place.decode()?;
-    match before {
-        Some(before) => {
-            Leaf::check_successor(before, &leaf).map_err(|broken| place.bad_pair(broken.reason(), &[]))?;
-        }
-        None if leaf.epoch == Epoch::ZERO && leaf.root != tree::empty_root() => {
-            return Err(Refusal::FirstRoot.into());
-        }
-        None => {}
+    if let Some(before) = before {
+        Leaf::check_successor(before, &leaf).map_err(|broken| place.bad_pair(broken.reason(), &[]))?;
     }
     Ok(leaf)
 }

@@ -50,10 +50,7 @@ pub enum Refusal {
         /// Time of our newest cosignature, ms.
         signed: Millis,
     },
-    /// Epoch 0 is not the empty tree.
-    #[error("epoch 0 is not the empty tree")]
-    FirstRoot,
-    /// A leaf names a configuration document that is none, or is another log's.
+    /// The last leaf under the starting checkpoint names a configuration document that is none, or is another log's.
     #[error("epoch {epoch}: configuration document: {error}")]
     Config {
         /// The epoch.
@@ -64,14 +61,6 @@ pub enum Refusal {
     /// The pinned configuration document is named by no leaf so far.
     #[error("no leaf names the pinned configuration document")]
     PinnedConfigUnseen,
-    /// A leaf states an audit proof that is longer than any may be.
-    #[error("epoch {epoch}: an audit proof of {stated} bytes is longer than any may be")]
-    AuditProofTooLong {
-        /// The epoch.
-        epoch: Epoch,
-        /// Length stated in the leaf.
-        stated: u64,
-    },
     /// Our verifier accepts a step and akd's does not.
     #[error("epoch {epoch}: {error}")]
     SecondOpinion {
@@ -107,10 +96,8 @@ impl Refusal {
             Self::StaleHead { .. } => "stale-head",
             Self::LeafTimeAhead { .. } => "leaf-time-ahead",
             Self::LeafTimeBehind { .. } => "leaf-time-behind",
-            Self::FirstRoot => "first-root",
             Self::Config { error, .. } => error.reason(),
             Self::PinnedConfigUnseen => "pinned-config-unseen",
-            Self::AuditProofTooLong { .. } => "audit-proof-too-long",
             Self::SecondOpinion { .. } => "verifiers-disagree",
             Self::OwnStateRolledBack { .. } => "own-state-rolled-back",
             Self::Latched(_) => "latched",

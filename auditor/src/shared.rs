@@ -7,6 +7,8 @@ use keyglass_protocol::quantity::{LogSize, Millis, Seconds};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::refusal::Stop;
+
 /// Longest time without a successful fetch in which the auditor calls itself ready, in ms.
 const MAX_SILENCE: u64 = 300_000;
 
@@ -42,11 +44,19 @@ pub struct Standing {
     pub checked_at: Option<u64>,
 }
 
+/// Why the last round ended without a signature.
+#[derive(Debug, Clone, Copy)]
+struct Stopped {
+    reason: &'static str,
+    /// Something was missing or damaged: a single lost answer is no reason to call an operator.
+    trouble: bool,
+}
+
 #[derive(Debug, Default)]
 struct State {
     published: Option<Published>,
     checked: Option<Millis>,
-    stopped: Option<&'static str>,
+    stopped: Option<Stopped>,
     latched: Option<String>,
     start: LogSize,
 }
@@ -103,9 +113,8 @@ impl Shared {
             .is_none_or(|checked| now.since(checked) > MAX_SILENCE);
         let reason = match (&state.latched, state.stopped) {
             (Some(reason), _) => Some(reason.clone()),
-            // A single lost answer is no reason to call an operator.
-            (None, Some("network" | "timeout" | "status" | "too-large" | "damaged")) if !silent => None,
-            (None, Some(reason)) => Some(reason.to_owned()),
+            (None, Some(stopped)) if stopped.trouble && !silent => None,
+            (None, Some(stopped)) => Some(stopped.reason.to_owned()),
             (None, None) if silent => Some("not-checked-yet".to_owned()),
             (None, None) => None,
         };
@@ -128,8 +137,12 @@ impl Shared {
         self.state().checked = Some(now);
     }
 
-    pub(crate) fn stopped(&self, reason: Option<&'static str>) {
-        self.state().stopped = reason;
+    /// How the last round ended.
+    pub(crate) fn stopped(&self, stop: Option<&Stop>) {
+        self.state().stopped = stop.map(|stop| Stopped {
+            reason: stop.reason(),
+            trouble: matches!(stop, Stop::Trouble(_)),
+        });
     }
 
     pub(crate) fn latched(&self) -> Option<String> {

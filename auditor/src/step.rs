@@ -33,8 +33,8 @@ pub struct Transition {
     pub root: RootHash,
 }
 
-/// Bytes of memory that verifying a proof of `length` bytes takes at most, the proof included. Measured: 2.5 to 2.8
-/// times the proof for ours, and 8 to 12 times for akd's.
+/// Bytes of memory that verifying a proof of `length` bytes takes at most, the proof included. Measured: 3.3 times the
+/// proof for ours however it is split (docs/performance.md), and 8 to 12 times for akd's.
 #[must_use]
 pub fn memory(length: u64, second_opinion_max: u64) -> u64 {
     let ours = length.saturating_mul(4).saturating_add(OWN_MEMORY);

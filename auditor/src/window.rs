@@ -6,13 +6,13 @@
 //! proofs of any leaf at hand) follows from what is held here: the directory cannot take it back.
 
 use keyglass_protocol::log::{
-    LogError, SubtreeHashes, TILE_WIDTH, inclusion_proof, leaf_hash, node_hash, root, subtree_in_tile,
-    subtree_root, tile_width,
+    SubtreeHashes, TILE_WIDTH, inclusion_proof, leaf_hash, node_hash, root, subtree_in_tile, subtree_root,
+    tile_width,
 };
 use keyglass_protocol::quantity::{LogHash, LogSize};
 use keyglass_schema::auditor::Node;
 
-use crate::source::{self, EpochSource, LEAVES_PER_TILE, Trouble};
+use crate::source::{self, Damage, EpochSource, LEAVES_PER_TILE, Trouble};
 
 /// log2 of the leaves under a tile.
 const TILE_LEVEL: u8 = 8;
@@ -142,11 +142,7 @@ impl Window {
         }
         let tile = Tile::fetch(source, index, TILE_WIDTH).await?;
         if self.full_tile(index) != Some(full_root(&tile)?) {
-            let what = "the leaves are other ones than a moment ago";
-            return Err(Trouble::Damaged {
-                path: "/log/tile/entries".to_owned(),
-                what,
-            });
+            return Err(Damage::TileTwice.at("/log/tile/entries"));
         }
         Ok(tile)
     }
@@ -167,11 +163,7 @@ impl Window {
 }
 
 fn full_root(tile: &Tile) -> Result<LogHash, Trouble> {
-    let damaged = |_: LogError| Trouble::Damaged {
-        path: "/log/tile/entries".to_owned(),
-        what: "it is not full",
-    };
-    subtree_root(&tile.hashes).map_err(damaged)
+    subtree_root(&tile.hashes).map_err(|_| Damage::EntryCount.at("/log/tile/entries"))
 }
 
 /// Hashes of complete subtrees, as far as they follow from what is held.

@@ -109,10 +109,13 @@ async fn what_is_missing_or_damaged_is_waited_for_and_accuses_nobody() {
     world.sign();
     for (bytes, reason) in [
         (None, "status"),
-        (Some(altered), "damaged"),
+        (Some(altered), "proof-hash"),
         (Some(longer), "too-large"),
-        (Some(staged.proof[..staged.proof.len() - 1].to_vec()), "damaged"),
-        (Some(Vec::new()), "damaged"),
+        (
+            Some(staged.proof[..staged.proof.len() - 1].to_vec()),
+            "proof-length",
+        ),
+        (Some(Vec::new()), "proof-length"),
     ] {
         match bytes {
             Some(bytes) => world.source.put(path.clone(), bytes),
@@ -123,14 +126,14 @@ async fn what_is_missing_or_damaged_is_waited_for_and_accuses_nobody() {
     world.serve_proof(&staged);
     for bytes in [Vec::new(), vec![0, 5, 1], world.entries.concat()] {
         world.source.put("/log/tile/entries/000.p/2", bytes);
-        rig.refuses("damaged").await;
+        rig.refuses("entry-count").await;
     }
     let swapped: Vec<&[u8]> = vec![&world.entries[1], &world.entries[0]];
     world.source.put(
         "/log/tile/entries/000.p/2",
         keyglass_protocol::log::bundle_entries(&swapped).unwrap(),
     );
-    rig.refuses("damaged").await;
+    rig.refuses("log-root").await;
     assert_eq!((rig.latched(), rig.evidence()), (None, None));
     world.sign();
     rig.signs(2).await;

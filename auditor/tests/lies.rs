@@ -8,14 +8,18 @@
 )]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use akd::AzksValue;
+use async_trait::async_trait;
 use keyglass_auditor::follower::Compared;
+use keyglass_auditor::source::{EpochSource, MemorySource, Trouble};
 use keyglass_protocol::config::{ConfigDocument, Successor};
-use keyglass_protocol::log::Frontier;
+use keyglass_protocol::log::{Frontier, TileKind, TilePath, bundle_entries};
 use keyglass_protocol::quantity::{LogHash, LogSize};
 use keyglass_testkit::audited::lies::{self, Lie, Scene, Verdict, Way};
-use keyglass_testkit::audited::{Rig, World, config_values, note, vkey};
+use keyglass_testkit::audited::{Rig, World, config_values, heartbeat, note, vkey};
 
 async fn two_epochs() -> (World, Rig) {
     let mut world = World::new().await;
@@ -248,6 +252,24 @@ async fn implausible_times_are_refused_and_not_accused() {
 }
 
 #[tokio::test]
+async fn one_lie_is_one_file_however_often_it_is_told() {
+    let (mut world, mut rig) = two_epochs().await;
+    let mut staged = world.stage(1).await;
+    staged.leaf.time = world.newest.time;
+    world.put(&staged);
+    let head = world.sign();
+    rig.refuses("time-not-later").await;
+    rig.clear().await;
+    // The same head with a line that anybody may add.
+    world
+        .source
+        .put("/log/pending", heartbeat(&head, 1_700_000_030, Vec::new()));
+    rig.refuses("time-not-later").await;
+    let only = ("bad-leaf".to_owned(), "time-not-later".to_owned());
+    assert_eq!(rig.evidence(), Some(only));
+}
+
+#[tokio::test]
 async fn epochs_before_a_lie_stay_verified() {
     let mut world = World::new().await;
     let mut rig = Rig::new(&world).await;
@@ -265,4 +287,53 @@ async fn epochs_before_a_lie_stay_verified() {
     let (_, id) = store.directories().unwrap().remove(0);
     assert_eq!(store.verified(id).unwrap().size.get(), 4);
     assert_eq!(rig.watched().unwrap().size, 1);
+}
+
+/// A directory that shows another thing at a path to whoever asks for the second time.
+struct SecondAnswer {
+    directory: Arc<MemorySource>,
+    path: String,
+    second: Vec<u8>,
+    asked: AtomicU64,
+}
+
+#[async_trait]
+impl EpochSource for SecondAnswer {
+    async fn get(&self, path: &str, max: u64) -> Result<Vec<u8>, Trouble> {
+        if path == self.path && self.asked.fetch_add(1, Ordering::SeqCst) == 1 {
+            return Ok(self.second.clone());
+        }
+        self.directory.get(path, max).await
+    }
+
+    async fn hand_in(&self, note: &[u8]) -> Result<(), Trouble> {
+        self.directory.hand_in(note).await
+    }
+}
+
+/// Tiles that do not fit into memory are fetched twice. What is looked at the second time must be what hashed to the
+/// signed root the first time.
+#[tokio::test]
+async fn a_tile_that_is_another_one_the_second_time_is_not_looked_at() {
+    let mut world = World::new().await;
+    for _ in 0..512 {
+        let staged = world.stage(1).await;
+        world.put(&staged);
+    }
+    world.sign();
+    // A time that might stand there as well: no other rule is broken.
+    let mut others = world.entries[..256].to_vec();
+    others[255][19] ^= 1;
+    let others: Vec<&[u8]> = others.iter().map(Vec::as_slice).collect();
+    let source = SecondAnswer {
+        directory: world.source.clone(),
+        path: format!("/log/{}", TilePath::new(TileKind::Entries, 0, 256).unwrap()),
+        second: bundle_entries(&others).unwrap(),
+        asked: AtomicU64::new(0),
+    };
+    let mut rig = Rig::with(Arc::new(source), Rig::pins(&world)).await;
+    rig.clock.advance(1_000_000);
+    rig.refuses("tile-twice").await;
+    assert_eq!((rig.latched(), rig.evidence()), (None, None));
+    rig.signs(513).await;
 }

@@ -58,10 +58,16 @@ fn an_unknown_schema_is_refused() {
 /// Nobody could read it again.
 #[test]
 fn a_file_that_is_too_large_is_not_written() {
-    use keyglass_protocol::message::{B64, MAX_ANSWER_BYTES};
+    use keyglass_protocol::evidence::MAX_EVIDENCE_BYTES;
+    use keyglass_protocol::message::B64;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/evidence/fork.json");
     let v: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let mut evidence = Evidence::parse(v["evidence"].to_string().as_bytes()).unwrap();
-    evidence.config = B64(vec![0; MAX_ANSWER_BYTES / 4 * 3 + 1]);
+    evidence.config = B64(vec![0; MAX_EVIDENCE_BYTES / 4 * 3 + 1]);
     assert_eq!(evidence.to_bytes().unwrap_err().reason(), "too-large");
+    // The longest audit proof fits.
+    evidence.config = B64(vec![0; keyglass_protocol::tree::MAX_AUDIT_PROOF_BYTES]);
+    assert!(evidence.to_bytes().is_ok());
+    let longer = vec![b' '; MAX_EVIDENCE_BYTES + 1];
+    assert_eq!(Evidence::parse(&longer).unwrap_err().reason(), "too-long");
 }

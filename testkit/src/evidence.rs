@@ -1,18 +1,25 @@
 //! One evidence file of every kind, made by worlds whose operator broke that rule.
 
+mod documents;
+
 use akd::proto::specs::types::SingleAppendOnlyProof;
 use keyglass_protocol::config::ConfigDocument;
+use keyglass_protocol::epoch::Leaf;
 use keyglass_protocol::evidence::{
     BadAppend, BadLeaf, BadRecord, BrokenReceipt, Claim, EpochWithProof, Evidence, Fork, Freeze, ProvenLeaf,
     SCHEMA,
 };
 use keyglass_protocol::message::B64;
 use keyglass_protocol::note::{Note, Origin};
-use keyglass_protocol::quantity::{Commitment, Epoch, LeafLabel, LogHash, LogSize};
+use keyglass_protocol::quantity::{Commitment, Epoch, LeafLabel, LogHash, LogSize, RootHash};
 use keyglass_protocol::receipt::Receipt;
 use keyglass_protocol::record::{AccountKind, Role};
 use protobuf::Message as _;
 
+use self::documents::{
+    ConfigFlaw, another_document, config_leaves, document_of_another_key, document_of_another_origin,
+    first_document, later_document, leaf_after_the_last, no_document,
+};
 use crate::world::{Person, World, device};
 
 /// An evidence file with what a stranger must find in it.
@@ -157,6 +164,49 @@ pub fn all() -> Vec<Case> {
             "proven",
             "log-ended",
             leaf_after_the_last,
+        ),
+        (
+            "bad_leaf_no_document",
+            "proven",
+            "config-missing-field",
+            no_document,
+        ),
+        (
+            "bad_leaf_document_of_another_origin",
+            "proven",
+            "config-origin-changed",
+            document_of_another_origin,
+        ),
+        (
+            "bad_leaf_document_of_another_key",
+            "proven",
+            "config-log-key-changed",
+            document_of_another_key,
+        ),
+        ("bad_leaf_first_document", "proven", "config-not-a-first", || {
+            later_document(0)
+        }),
+        ("leaf_later_document", "refused", "no-contradiction", || {
+            later_document(2)
+        }),
+        (
+            "leaf_another_document",
+            "refused",
+            "other-configuration",
+            another_document,
+        ),
+        (
+            "leaf_first_document",
+            "refused",
+            "no-contradiction",
+            first_document,
+        ),
+        ("bad_leaf_first_root", "proven", "first-root", first_root),
+        (
+            "bad_leaf_long_audit_proof",
+            "proven",
+            "audit-proof-too-long",
+            long_audit_proof,
         ),
         (
             "leaves_not_neighbours",
@@ -461,86 +511,6 @@ fn record_by_its_owner() -> Evidence {
     file(&w, Claim::BadRecord(claim))
 }
 
-/// Which part of an accusation about configurations is not true.
-#[derive(Clone, Copy, PartialEq)]
-enum ConfigFlaw {
-    None,
-    Older,
-    Newer,
-    Unchanged,
-}
-
-/// The last leaf names a configuration with another VRF key.
-fn config_leaves(flaw: ConfigFlaw) -> Evidence {
-    let mut w = world();
-    let old = w.config.clone();
-    let mut values = old.values().clone();
-    values.previous_config_sha256 = Some(old.hash());
-    values.vrf_public_key = *World::new(3).trust().vrf().as_bytes();
-    let mut new = ConfigDocument::create(&values).unwrap();
-    if flaw == ConfigFlaw::Unchanged {
-        new = old.clone();
-    }
-    let at = w.epoch();
-    let mut leaf = *w.leaf(at);
-    leaf.config = new.hash();
-    w.replace_leaf(at, leaf);
-    let stranger = World::new(3).config.bytes().to_vec();
-    let mut configs = vec![B64(old.bytes().to_vec()), B64(new.bytes().to_vec())];
-    match flaw {
-        ConfigFlaw::Older => configs[0] = B64(stranger),
-        ConfigFlaw::Newer => configs[1] = B64(stranger),
-        ConfigFlaw::None | ConfigFlaw::Unchanged => {}
-    }
-    let leaves = vec![
-        w.epoch_proof(Epoch::new(at.get() - 1), w.size()),
-        w.epoch_proof(at, w.size()),
-    ];
-    let checkpoint = text(&w.checkpoint(w.size()));
-    file(
-        &w,
-        Claim::BadLeaf(BadLeaf {
-            checkpoint,
-            leaves,
-            configs,
-        }),
-    )
-}
-
-/// Two leaves name the document that ends the log.
-fn leaf_after_the_last() -> Evidence {
-    let mut w = world();
-    let mut values = w.config.values().clone();
-    values.previous_config_sha256 = Some(w.config.hash());
-    values.successor = Some(keyglass_protocol::config::Successor {
-        origin: Origin::new("keyglass.test/continued").unwrap(),
-        log_vkey: keyglass_protocol::note::VerifierKey::new_ed25519(
-            "keyglass.test/continued",
-            w.keys.receipt.verifying_key().as_bytes(),
-        )
-        .unwrap(),
-    });
-    let last = ConfigDocument::create(&values).unwrap();
-    let at = w.epoch();
-    let before = Epoch::new(at.get() - 1);
-    for epoch in [before, at] {
-        let mut leaf = *w.leaf(epoch);
-        leaf.config = last.hash();
-        w.replace_leaf(epoch, leaf);
-    }
-    let document = B64(last.bytes().to_vec());
-    let leaves = vec![w.epoch_proof(before, w.size()), w.epoch_proof(at, w.size())];
-    let checkpoint = text(&w.checkpoint(w.size()));
-    file(
-        &w,
-        Claim::BadLeaf(BadLeaf {
-            checkpoint,
-            leaves,
-            configs: vec![document.clone(), document],
-        }),
-    )
-}
-
 fn leaves_apart() -> Evidence {
     let w = world();
     let leaves = vec![
@@ -558,7 +528,7 @@ fn leaves_apart() -> Evidence {
     )
 }
 
-fn bad_leaf(edit: impl FnOnce(&mut keyglass_protocol::epoch::Leaf)) -> Evidence {
+fn bad_leaf(edit: impl FnOnce(&mut Leaf)) -> Evidence {
     let mut w = world();
     let at = w.epoch();
     let mut leaf = *w.leaf(at);
@@ -579,22 +549,32 @@ fn bad_leaf(edit: impl FnOnce(&mut keyglass_protocol::epoch::Leaf)) -> Evidence 
     )
 }
 
-fn bad_leaf_epoch() -> Evidence {
+/// The leaf of `epoch`, changed, by itself.
+fn alone(epoch: Epoch, edit: impl FnOnce(&mut Leaf)) -> Evidence {
     let mut w = world();
-    let at = w.epoch();
-    let mut leaf = *w.leaf(at);
-    leaf.epoch = Epoch::new(9);
-    w.replace_leaf(at, leaf);
-    let leaves = vec![w.epoch_proof(at, w.size())];
-    let checkpoint = text(&w.checkpoint(w.size()));
-    file(
-        &w,
-        Claim::BadLeaf(BadLeaf {
-            checkpoint,
-            leaves,
-            configs: Vec::new(),
-        }),
-    )
+    let mut leaf = *w.leaf(epoch);
+    edit(&mut leaf);
+    w.replace_leaf(epoch, leaf);
+    let items = BadLeaf {
+        checkpoint: text(&w.checkpoint(w.size())),
+        leaves: vec![w.epoch_proof(epoch, w.size())],
+        configs: Vec::new(),
+    };
+    file(&w, Claim::BadLeaf(items))
+}
+
+fn bad_leaf_epoch() -> Evidence {
+    alone(world().epoch(), |leaf| leaf.epoch = Epoch::new(9))
+}
+
+/// Somebody was in the tree before the log began.
+fn first_root() -> Evidence {
+    alone(Epoch::ZERO, |leaf| leaf.root = RootHash::new([1; 32]))
+}
+
+/// An audit proof that nobody would read.
+fn long_audit_proof() -> Evidence {
+    alone(world().epoch(), |leaf| leaf.audit_length = 1 << 40)
 }
 
 /// A device that the owner never added; or a notice, which the platform may publish and the owner may not want.

@@ -6,12 +6,12 @@ use keyglass_protocol::note::SignedCheckpoint;
 use keyglass_protocol::quantity::{LogHash, LogSize};
 use keyglass_schema::auditor::{AuditorStoreError, NamedConfig, Node, Step, Verified};
 
-use super::fork::disowned;
 use super::sign::ToSign;
 use super::{Follower, blocking};
 use crate::moments::Moment;
+use crate::place::text;
 use crate::refusal::{Refusal, Stop};
-use crate::source::{LEAVES_PER_TILE, Trouble};
+use crate::source::{Damage, LEAVES_PER_TILE};
 use crate::window::{Tile, View, Window};
 
 /// Leaves of one tile that were verified, and what is recorded of them.
@@ -41,6 +41,7 @@ impl Follower {
         let target = head.checkpoint().size;
         self.load_config().await?;
         let window = self.window(head, &verified).await?;
+        let note = text(&self.bare(head)?);
         let mut at = verified.size;
         let mut before: Option<Tile> = None;
         let mut newest = self.newest_leaf(at).await?;
@@ -49,7 +50,7 @@ impl Follower {
             let view = window.view(&tile, before.as_ref());
             while at.get() < tile.end().min(target.get()) {
                 self.progress(at, target);
-                let checked = self.check_leaves(head, &view, &tile, at, newest).await;
+                let checked = self.check_leaves(&note, &view, &tile, at, newest).await;
                 newest = checked.newest;
                 let to = checked.to;
                 self.demand_own(head, &view, at, to).await?;
@@ -109,7 +110,7 @@ impl Follower {
         if own.size <= from || own.size > to || view.root_at(own.size)? == own.root {
             return Ok(());
         }
-        let claim = disowned(&own.note, own.size, head, view)?;
+        let claim = self.disowned(&own.note, own.size, head, view)?;
         Err(Stop::contradiction(
             "fork",
             "another-root-at-its-size",
@@ -170,12 +171,7 @@ impl Follower {
         if window.root()? != target.root {
             // Damaged on the way, or an honest-looking tail on another past.
             self.look_for_fork(head).await?;
-            let what = "the leaves do not hash to the checkpoint";
-            return Err(Trouble::Damaged {
-                path: "/log/tile/entries".to_owned(),
-                what,
-            }
-            .into());
+            return Err(Damage::LogRoot.at("/log/tile/entries").into());
         }
         if verified.size > LogSize::ZERO {
             let tile = window.tile(source, first_tile).await?;

@@ -8,8 +8,9 @@ use keyglass_protocol::quantity::{Epoch, LogHash, LogSize};
 use keyglass_schema::auditor::{AuditorStore, AuditorStoreError, DirectoryId};
 
 use super::{Follower, blocking};
+use crate::place::text;
 use crate::refusal::Stop;
-use crate::source::Trouble;
+use crate::source::Damage;
 use crate::window::{View, Window};
 
 const KIND: &str = "fork";
@@ -60,7 +61,7 @@ impl Follower {
     ) -> Result<Stop, Stop> {
         let signed = self.signed().await?.filter(|signed| signed.size == verified);
         if let Some(signed) = signed {
-            let claim = disowned(&signed.note, signed.size, head, view)?;
+            let claim = self.disowned(&signed.note, signed.size, head, view)?;
             return Ok(Stop::contradiction(KIND, "another-root-at-its-size", Some(claim)));
         }
         self.look_for_fork(head).await?;
@@ -73,12 +74,7 @@ impl Follower {
         let target = head.checkpoint();
         let window = Window::whole(&*self.parts.source, target.size).await?;
         if window.root()? != target.root {
-            let what = "the leaves do not hash to the checkpoint";
-            return Err(Trouble::Damaged {
-                path: "/log/tile/entries".to_owned(),
-                what,
-            }
-            .into());
+            return Err(Damage::LogRoot.at("/log/tile/entries").into());
         }
         let verified = self.verified().await?;
         let common = verified.size.min(target.size);
@@ -114,6 +110,21 @@ impl Follower {
         Ok(Stop::contradiction(KIND, "two-leaves-at-one-index", claim))
     }
 
+    /// Claims that the log under `head`, which is at hand, has another root at `size` than `smaller`, a signed note of
+    /// that size.
+    pub(super) fn disowned(
+        &self,
+        smaller: &[u8],
+        size: LogSize,
+        head: &SignedCheckpoint,
+        view: &View<'_>,
+    ) -> Result<Claim, Stop> {
+        let proof = consistency_proof(view, size, head.checkpoint().size)
+            .map_err(|_| Stop::Internal("a log at hand cannot be proven".to_owned()))?;
+        let larger = text(&self.bare(head)?);
+        Ok(heads(text(smaller), larger, &view.root_at(size)?, &proof))
+    }
+
     async fn checkpoint_over(&self, index: u64) -> Result<Option<(LogSize, Vec<u8>)>, Stop> {
         let (store, id) = (self.parts.store.clone(), self.id);
         blocking(move || store.checkpoint_over(id, index)).await
@@ -144,20 +155,6 @@ impl Follower {
         let proof = proof.map_err(|e| Stop::Internal(e.to_string()))?;
         proof.ok_or_else(|| Stop::Internal("a stored leaf cannot be proven".to_owned()))
     }
-}
-
-/// Claims that the log under `head`, which is at hand, has another root at `size` than `smaller`, a signed note of
-/// that size.
-pub(super) fn disowned(
-    smaller: &[u8],
-    size: LogSize,
-    head: &SignedCheckpoint,
-    view: &View<'_>,
-) -> Result<Claim, Stop> {
-    let proof = consistency_proof(view, size, head.checkpoint().size)
-        .map_err(|_| Stop::Internal("a log at hand cannot be proven".to_owned()))?;
-    let larger = text(&head.note().to_bytes());
-    Ok(heads(text(smaller), larger, &view.root_at(size)?, &proof))
 }
 
 fn heads(smaller: String, larger: String, root: &LogHash, proof: &[LogHash]) -> Claim {
@@ -197,8 +194,4 @@ pub(super) fn proven(checkpoint: String, index: u64, leaf: Vec<u8>, proof: &[Log
             inclusion_proof,
         },
     }
-}
-
-pub(super) fn text(note: &[u8]) -> String {
-    String::from_utf8_lossy(note).into_owned()
 }

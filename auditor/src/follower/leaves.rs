@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use keyglass_protocol::config::{ConfigDocument, ConfigError};
 use keyglass_protocol::epoch::Leaf;
-use keyglass_protocol::note::SignedCheckpoint;
 use keyglass_protocol::quantity::{ConfigHash, Epoch, LogSize};
-use keyglass_protocol::tree;
 use keyglass_schema::auditor::NamedConfig;
 
 use super::{Follower, blocking};
@@ -37,11 +35,11 @@ pub(super) struct Checked {
 }
 
 impl Follower {
-    /// Checks some leaves of a tile from `at` on; `newest` is the leaf before. What leaves say is checked one after
+    /// Checks some leaves of a tile under the head of `note` from `at` on; `newest` is the leaf before. What leaves say is checked one after
     /// the other, then the steps that they state side by side; the first flaw in the log's order counts.
     pub(super) async fn check_leaves(
         &mut self,
-        head: &SignedCheckpoint,
+        note: &str,
         view: &View<'_>,
         tile: &Tile,
         at: LogSize,
@@ -51,7 +49,7 @@ impl Follower {
         let mut good = Vec::new();
         let mut configs = Vec::new();
         let place = |index| Place {
-            head,
+            note,
             view,
             tile,
             index,
@@ -103,13 +101,9 @@ impl Follower {
         configs: &mut Vec<NamedConfig>,
     ) -> Result<Leaf, Stop> {
         let leaf = place.decode()?;
-        match &previous {
-            Some(previous) => {
-                Leaf::check_successor(previous, &leaf).map_err(|e| place.bad_pair(e.reason(), &[]))?;
-                self.check_not_ended(place, previous, &leaf)?;
-            }
-            None if leaf.root != tree::empty_root() => return Err(Refusal::FirstRoot.into()),
-            None => {}
+        if let Some(previous) = &previous {
+            Leaf::check_successor(previous, &leaf).map_err(|e| place.bad_pair(e.reason(), &[]))?;
+            self.check_not_ended(place, previous, &leaf)?;
         }
         self.check_time(&leaf).await?;
         if let Some(new) = self.check_config(place, &leaf).await? {
@@ -153,11 +147,8 @@ impl Follower {
             return Ok(None);
         }
         let bytes = source::config(&*self.parts.source, &leaf.config).await?;
-        let refused = |error| Refusal::Config {
-            epoch: leaf.epoch,
-            error,
-        };
-        let config = ConfigDocument::parse(&bytes).map_err(refused)?;
+        let broken = |e: ConfigError| place.bad_leaf(e.reason(), &[&bytes]);
+        let config = ConfigDocument::parse(&bytes).map_err(broken)?;
         match &self.config {
             Some(previous) => {
                 let configs = [previous.bytes(), config.bytes()];
@@ -166,7 +157,7 @@ impl Follower {
                     .map_err(|e| place.bad_pair(e.reason(), &configs))?;
                 report(self.shared.origin(), leaf.epoch, &changes);
             }
-            None => self.check_first_config(&config).map_err(refused)?,
+            None => config.check_first(&self.pins.log_key).map_err(broken)?,
         }
         self.config = Some(config);
         Ok(Some(NamedConfig {
@@ -174,26 +165,6 @@ impl Follower {
             bytes,
             first: leaf.epoch,
         }))
-    }
-
-    fn check_first_config(&self, config: &ConfigDocument) -> Result<(), ConfigError> {
-        self.check_identity(config)?;
-        if config.previous_config_sha256.is_some() {
-            Err(ConfigError::NotAFirst)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The document is about this log.
-    pub(super) fn check_identity(&self, config: &ConfigDocument) -> Result<(), ConfigError> {
-        if config.origin != *self.pins.log_key.origin() {
-            return Err(ConfigError::OriginChanged);
-        }
-        if config.log_vkey != self.pins.log_key {
-            return Err(ConfigError::LogKeyChanged);
-        }
-        Ok(())
     }
 
     /// Some leaf must name the pinned configuration before anything is signed.

@@ -259,7 +259,7 @@ impl Follower {
         if let Stop::Contradiction(contradiction) = &stop {
             self.accuse(contradiction).await?;
         }
-        self.shared.stopped(Some(stop.reason()));
+        self.shared.stopped(Some(&stop));
         Err(stop)
     }
 }

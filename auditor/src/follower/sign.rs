@@ -1,11 +1,12 @@
 //! Signing: recorded first, signed then, published last.
 
-use keyglass_protocol::note::{Note, NoteError, SignedCheckpoint};
+use keyglass_protocol::note::{NoteError, SignedCheckpoint};
 use keyglass_protocol::quantity::Seconds;
 use keyglass_schema::auditor::{Signed, Signing};
 
 use super::{Follower, blocking, seconds};
 use crate::moments::Moment;
+use crate::place::bare;
 use crate::published;
 use crate::refusal::{Refusal, Stop};
 use crate::shared::Published;
@@ -42,14 +43,9 @@ impl Follower {
         })
     }
 
-    /// The note with the log's lines only: other lines are of no use here, and anybody may add them.
+    /// The note with the log's lines only.
     pub(super) fn bare(&self, checkpoint: &SignedCheckpoint) -> Result<Vec<u8>, NoteError> {
-        let note = checkpoint.note();
-        let of_log = note
-            .signatures()
-            .iter()
-            .filter(|line| self.pins.log_key.claims(line));
-        Ok(Note::new(note.text(), of_log.cloned().collect())?.to_bytes())
+        bare(checkpoint, &self.pins.log_key)
     }
 
     /// Signs a head again that was signed before and has just been fetched unchanged.

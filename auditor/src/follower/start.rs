@@ -13,7 +13,10 @@ use keyglass_schema::auditor::{NamedConfig, Node, Start};
 use super::advance::log_peaks;
 use super::{Follower, blocking};
 use crate::refusal::{Refusal, Stop};
-use crate::source::{self, LEAVES_PER_TILE, Trouble};
+use crate::source::{self, Damage, LEAVES_PER_TILE};
+
+/// What is named where no single tile is to blame.
+const TILES: &str = "/log/tile";
 
 impl Follower {
     /// Takes the pinned starting checkpoint on trust, if there is one and nothing was verified yet.
@@ -39,7 +42,7 @@ impl Follower {
         let joined = nodes.iter().rev().map(|node| node.hash);
         let joined = joined.reduce(|right, left| keyglass_protocol::log::node_hash(&left, &right));
         if joined != Some(root) {
-            return Err(damaged("the tiles do not hash to the starting checkpoint").into());
+            return Err(Damage::StartRoot.at(TILES).into());
         }
         self.check_last(&nodes, last.get(), &leaf_bytes).await?;
         let leaf = Leaf::decode(&leaf_bytes).map_err(|_| Refusal::Start("its last leaf is malformed"))?;
@@ -52,7 +55,7 @@ impl Follower {
             error,
         };
         let document = ConfigDocument::parse(&bytes).map_err(refused)?;
-        self.check_identity(&document).map_err(refused)?;
+        document.check_log(&self.pins.log_key).map_err(refused)?;
         let config = NamedConfig {
             hash: leaf.config,
             bytes,
@@ -88,7 +91,7 @@ impl Follower {
         let mut tiles: HashMap<(u8, u64), Vec<LogHash>> = HashMap::new();
         let mut nodes = Vec::new();
         for (level, index) in log_peaks(size.get()) {
-            let wrong = |_| damaged("a tile is too narrow");
+            let wrong = |_| Damage::HashCount.at(TILES);
             let place = SubtreePlace::of(level, index).map_err(wrong)?;
             let key = (place.tile_level, place.tile_index);
             let tile = match tiles.entry(key) {
@@ -114,13 +117,13 @@ impl Follower {
         entries
             .into_iter()
             .next_back()
-            .ok_or_else(|| damaged("a tile is empty").into())
+            .ok_or_else(|| Damage::EntryCount.at(TILES).into())
     }
 
     /// The leaf is the last one under the last peak: hash by hash up the right edge.
     async fn check_last(&self, nodes: &[Node], index: u64, leaf: &[u8]) -> Result<(), Stop> {
         let Some(peak) = nodes.last() else {
-            return Err(damaged("no tiles").into());
+            return Err(Damage::NoTile.at(TILES).into());
         };
         let size = LogSize::new(index.saturating_add(1));
         let (mut hash, mut at) = (leaf_hash(leaf), index);
@@ -129,26 +132,19 @@ impl Follower {
             let width = tile_width(level, tile, size).unwrap_or(1);
             let hashes = source::hash_tile(&*self.parts.source, level, tile, width).await?;
             if hashes.last() != Some(&hash) {
-                return Err(damaged("the last leaf has another hash").into());
+                return Err(Damage::StartLeaf.at(TILES).into());
             }
             if peak.level < 8 * (level + 1) {
                 let under = subtree_in_tile(&hashes, peak.level, peak.index);
                 return if under == Ok(peak.hash) {
                     Ok(())
                 } else {
-                    Err(damaged("a tile changed").into())
+                    Err(Damage::TileTwice.at(TILES).into())
                 };
             }
-            hash = subtree_root(&hashes).map_err(|_| damaged("a tile is not full"))?;
+            hash = subtree_root(&hashes).map_err(|_| Damage::HashCount.at(TILES))?;
             at = tile;
         }
-        Err(damaged("the log is too large").into())
-    }
-}
-
-fn damaged(what: &'static str) -> Trouble {
-    Trouble::Damaged {
-        path: "/log/tile".to_owned(),
-        what,
+        Err(Damage::NoTile.at(TILES).into())
     }
 }

@@ -10,9 +10,10 @@ use keyglass_protocol::note::{SignedCheckpoint, VerifierKey};
 use keyglass_protocol::quantity::{LogSize, Seconds};
 use keyglass_schema::auditor::{Heartbeats, PeerHead};
 
-use super::fork::{proven, text};
+use super::fork::proven;
 use super::push::is_unsigned;
 use super::{Follower, blocking, seconds};
+use crate::place::text;
 use crate::refusal::Stop;
 use crate::source::{self, Trouble};
 

@@ -6,7 +6,7 @@ use keyglass_protocol::note::MAX_NOTE_BYTES;
 use keyglass_protocol::quantity::{AuditHash, ConfigHash, LogHash};
 use sha2::{Digest as _, Sha256};
 
-use super::{EpochSource, Trouble};
+use super::{Damage, EpochSource, Trouble};
 
 /// Leaves under one tile.
 pub const LEAVES_PER_TILE: u64 = 256;
@@ -46,10 +46,7 @@ pub async fn checkpoint(source: &dyn EpochSource) -> Result<Vec<u8>, Trouble> {
 pub async fn entries(source: &dyn EpochSource, index: u64, width: u16) -> Result<Vec<Vec<u8>>, Trouble> {
     let (bundle, width_found, path) =
         tile(source, TileKind::Entries, index, width, 2 + MAX_ENTRY_BYTES).await?;
-    let entries = unbundle_entries(&bundle, width_found).map_err(|_| Trouble::Damaged {
-        path,
-        what: "the number of entries is another",
-    })?;
+    let entries = unbundle_entries(&bundle, width_found).map_err(|_| Damage::EntryCount.at(path))?;
     Ok(entries
         .into_iter()
         .take(usize::from(width))
@@ -70,10 +67,7 @@ pub async fn hash_tile(
     let (bytes, width_found, path) = tile(source, TileKind::Hashes(level), index, width, HASH_BYTES).await?;
     let (hashes, rest) = bytes.as_chunks::<32>();
     if hashes.len() != usize::from(width_found) || !rest.is_empty() {
-        return Err(Trouble::Damaged {
-            path,
-            what: "the number of hashes is another",
-        });
+        return Err(Damage::HashCount.at(path));
     }
     Ok(hashes
         .iter()
@@ -104,10 +98,7 @@ async fn tile(
 }
 
 fn tile_path(kind: TileKind, index: u64, width: u16) -> Result<String, Trouble> {
-    let damaged = |_| Trouble::Damaged {
-        path: "/log/tile".to_owned(),
-        what: "there is no such tile",
-    };
+    let damaged = |_| Damage::NoTile.at("/log/tile");
     Ok(format!(
         "/log/{}",
         TilePath::new(kind, index, width).map_err(damaged)?
@@ -124,14 +115,11 @@ pub async fn config(source: &dyn EpochSource, hash: &ConfigHash) -> Result<Vec<u
     if ConfigHash::new(Sha256::digest(&bytes).into()) == *hash {
         Ok(bytes)
     } else {
-        Err(Trouble::Damaged {
-            path,
-            what: "the document has another hash",
-        })
+        Err(Damage::ConfigHash.at(path))
     }
 }
 
-/// The audit proof that a leaf states. The caller has checked that the stated length is acceptable.
+/// The audit proof that a leaf states; no leaf states one that is longer than any may be.
 ///
 /// # Errors
 /// [`Trouble`] from the source, or if the bytes are not those that the leaf states.
@@ -139,16 +127,10 @@ pub async fn audit_proof(source: &dyn EpochSource, leaf: &Leaf) -> Result<Vec<u8
     let path = format!("/log/audit/{}/{}/{}", leaf.epoch, leaf.previous_root, leaf.root);
     let bytes = source.get(&path, leaf.audit_length).await?;
     if u64::try_from(bytes.len()) != Ok(leaf.audit_length) {
-        return Err(Trouble::Damaged {
-            path,
-            what: "the proof has another length",
-        });
+        return Err(Damage::ProofLength.at(path));
     }
     if AuditHash::new(Sha256::digest(&bytes).into()) != leaf.audit_hash {
-        return Err(Trouble::Damaged {
-            path,
-            what: "the proof has another hash",
-        });
+        return Err(Damage::ProofHash.at(path));
     }
     Ok(bytes)
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, header};
 
-use super::{EpochSource, Trouble};
+use super::{Damage, EpochSource, Trouble};
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// Longest silence within an answer.
@@ -79,10 +79,7 @@ fn good(response: Response, path: &str) -> Result<Response, Trouble> {
     }
     // We asked for none; what is signed are the plain bytes.
     if response.headers().contains_key(header::CONTENT_ENCODING) {
-        return Err(Trouble::Damaged {
-            path: path.to_owned(),
-            what: "it is compressed",
-        });
+        return Err(Damage::Compressed.at(path));
     }
     Ok(response)
 }

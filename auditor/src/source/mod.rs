@@ -3,6 +3,7 @@
 //! Nothing that a source answers is believed, and no failure of it is an accusation: caches, networks and
 //! overloaded servers lose, delay and truncate. Whoever reads states how many bytes he will take.
 
+mod damage;
 mod fetch;
 mod http;
 mod memory;
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use keyglass_monitoring::FetchError;
 use thiserror::Error;
 
+pub use damage::Damage;
 pub use fetch::{
     LEAVES_PER_TILE, MAX_CHECKPOINT_BYTES, MAX_CONFIG_BYTES, MAX_ENTRY_BYTES, audit_proof, checkpoint,
     config, entries, hash_tile, pending,
@@ -66,7 +68,7 @@ pub enum Trouble {
         /// What was asked for.
         path: String,
         /// What does not fit.
-        what: &'static str,
+        what: Damage,
     },
 }
 
@@ -79,7 +81,7 @@ impl Trouble {
             Self::Timeout => "timeout",
             Self::Status { .. } => "status",
             Self::TooLarge { .. } => "too-large",
-            Self::Damaged { .. } => "damaged",
+            Self::Damaged { what, .. } => what.reason(),
         }
     }
 

@@ -169,6 +169,32 @@ impl ConfigDocument {
         rules(&self.values, vec![self.values.period(Epoch::ZERO)])
     }
 
+    /// Demands that this document is about the log with this key.
+    ///
+    /// # Errors
+    /// [`ConfigError::OriginChanged`] or [`ConfigError::LogKeyChanged`].
+    pub fn check_log(&self, log: &VerifierKey) -> Result<(), ConfigError> {
+        if self.values.origin != *log.origin() {
+            return Err(ConfigError::OriginChanged);
+        }
+        if self.values.log_vkey != *log {
+            return Err(ConfigError::LogKeyChanged);
+        }
+        Ok(())
+    }
+
+    /// Demands that this document may be the first of the log with this key.
+    ///
+    /// # Errors
+    /// As [`Self::check_log`], or [`ConfigError::NotAFirst`] if it names a previous document.
+    pub fn check_first(&self, log: &VerifierKey) -> Result<(), ConfigError> {
+        self.check_log(log)?;
+        if self.values.previous_config_sha256.is_some() {
+            return Err(ConfigError::NotAFirst);
+        }
+        Ok(())
+    }
+
     /// Demands that `next` may follow this document and says what changes.
     ///
     /// # Errors

@@ -6,11 +6,11 @@
 //! | 4..12 | epoch = index in the log |
 //! | 12..20 | time, ms since 1970 |
 //! | 20..52 | akd root before; zeros for epoch 0 |
-//! | 52..84 | akd root |
+//! | 52..84 | akd root; that of the empty tree for epoch 0 |
 //! | 84..116 | SHA-256 of the configuration document |
 //! | 116..124 | entries in `inserted` of the audit proof; 0 only for epoch 0 |
 //! | 124..156 | SHA-256 of the audit proof; zeros for epoch 0 |
-//! | 156..164 | length of the audit proof; 0 only for epoch 0 |
+//! | 156..164 | length of the audit proof, at most 64 MiB; 0 only for epoch 0 |
 
 use thiserror::Error;
 
@@ -18,6 +18,7 @@ use crate::codec::Reader;
 use crate::error::FormatError;
 use crate::log::leaf_hash;
 use crate::quantity::{AuditHash, ConfigHash, Epoch, LogHash, Millis, RootHash};
+use crate::tree::{MAX_AUDIT_PROOF_BYTES, empty_root};
 
 const MAGIC: &[u8; 4] = b"KGE1";
 
@@ -30,7 +31,7 @@ pub struct Leaf {
     pub time: Millis,
     /// akd root of the epoch before; zeros for epoch 0.
     pub previous_root: RootHash,
-    /// akd root of this epoch.
+    /// akd root of this epoch; that of the empty tree for epoch 0.
     pub root: RootHash,
     /// SHA-256 of the configuration document in force.
     pub config: ConfigHash,
@@ -38,7 +39,7 @@ pub struct Leaf {
     pub inserted: u64,
     /// SHA-256 of that proof; zeros for epoch 0.
     pub audit_hash: AuditHash,
-    /// Its length in bytes; 0 only for epoch 0.
+    /// Its length in bytes, at most [`MAX_AUDIT_PROOF_BYTES`]; 0 only for epoch 0.
     pub audit_length: u64,
 }
 
@@ -55,12 +56,18 @@ pub enum LeafError {
     /// Epoch 0 names an audit proof.
     #[error("epoch 0 has an audit proof")]
     FirstAudit,
+    /// Epoch 0 is not the empty tree.
+    #[error("epoch 0 is not the empty tree")]
+    FirstRoot,
     /// An epoch after 0 inserts nothing: an empty publish makes no epoch.
     #[error("an epoch after 0 inserts nothing")]
     NothingInserted,
     /// An epoch after 0 has an empty audit proof.
     #[error("an epoch after 0 has an empty audit proof")]
     NoAudit,
+    /// The audit proof is longer than any may be ([`MAX_AUDIT_PROOF_BYTES`]).
+    #[error("an audit proof of {0} bytes is longer than any may be")]
+    AuditTooLong(u64),
     /// The epoch is not that of the leaf before plus one.
     #[error("expected epoch {expected}, found {found}")]
     EpochSkipped {
@@ -84,8 +91,10 @@ impl LeafError {
             Self::Format(format) => format.reason(),
             Self::FirstPreviousRoot => "first-previous-root",
             Self::FirstAudit => "first-audit",
+            Self::FirstRoot => "first-root",
             Self::NothingInserted => "nothing-inserted",
             Self::NoAudit => "no-audit",
+            Self::AuditTooLong(_) => "audit-proof-too-long",
             Self::EpochSkipped { .. } => "epoch-skipped",
             Self::RootChainBroken => "root-chain-broken",
             Self::TimeNotLater => "time-not-later",
@@ -115,18 +124,22 @@ impl Leaf {
     /// Decodes exactly 164 bytes.
     ///
     /// # Errors
-    /// [`LeafError::Format`], and for what epoch 0 and only epoch 0 must leave empty:
-    /// [`LeafError::FirstPreviousRoot`], [`LeafError::FirstAudit`], [`LeafError::NothingInserted`],
-    /// [`LeafError::NoAudit`].
+    /// [`LeafError::Format`]; for what epoch 0 and only epoch 0 must leave empty
+    /// [`LeafError::FirstPreviousRoot`], [`LeafError::FirstAudit`], [`LeafError::FirstRoot`],
+    /// [`LeafError::NothingInserted`], [`LeafError::NoAudit`]; and [`LeafError::AuditTooLong`].
     pub fn decode(bytes: &[u8]) -> Result<Self, LeafError> {
         let leaf = Self::fields(bytes)?;
         let audited = leaf.inserted != 0 || !leaf.audit_hash.is_zero() || leaf.audit_length != 0;
         match leaf.epoch {
             Epoch::ZERO if !leaf.previous_root.is_zero() => Err(LeafError::FirstPreviousRoot),
             Epoch::ZERO if audited => Err(LeafError::FirstAudit),
+            Epoch::ZERO if leaf.root != empty_root() => Err(LeafError::FirstRoot),
             Epoch::ZERO => Ok(leaf),
             _ if leaf.inserted == 0 => Err(LeafError::NothingInserted),
             _ if leaf.audit_length == 0 => Err(LeafError::NoAudit),
+            _ if usize::try_from(leaf.audit_length).map_or(true, |length| length > MAX_AUDIT_PROOF_BYTES) => {
+                Err(LeafError::AuditTooLong(leaf.audit_length))
+            }
             _ => Ok(leaf),
         }
     }

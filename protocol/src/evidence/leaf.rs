@@ -8,6 +8,7 @@ use crate::epoch::{EpochError, Leaf};
 use crate::log;
 use crate::message::{B64, EpochProof};
 use crate::note::{SignedCheckpoint, VerifierKey};
+use crate::quantity::{ConfigHash, Epoch};
 
 /// A leaf, or two that follow each other, proven under one checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub struct BadLeaf {
     pub checkpoint: String,
     /// One leaf that is wrong by itself, or two neighbours, the older first.
     pub leaves: Vec<EpochProof>,
-    /// The configuration documents named by the two leaves, if they are what is wrong.
+    /// The configuration documents that the leaves name, one per leaf, if they are what is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub configs: Vec<B64>,
 }
@@ -26,9 +27,30 @@ impl BadLeaf {
     pub(super) fn verify(&self, log: &VerifierKey) -> Result<Finding, EvidenceError> {
         let checkpoint = open(&self.checkpoint, log)?;
         match self.leaves.as_slice() {
-            [leaf] => alone(&checkpoint, leaf),
+            [leaf] => self.alone(&checkpoint, leaf, log),
             [older, newer] => self.neighbours(&checkpoint, older, newer),
             _ => Err(EvidenceError::NoContradiction),
+        }
+    }
+
+    /// A leaf whose bytes are in the log and are no leaf, state another epoch than their index, or name a document
+    /// that no leaf may name.
+    fn alone(
+        &self,
+        checkpoint: &SignedCheckpoint,
+        proof: &EpochProof,
+        log: &VerifierKey,
+    ) -> Result<Finding, EvidenceError> {
+        let head = checkpoint.checkpoint();
+        let hashes = crate::epoch::hashes(&proof.inclusion_proof)?;
+        let hash = log::leaf_hash(&proof.leaf.0);
+        log::verify_inclusion(&hash, proof.index, head.size, &hashes, &head.root)
+            .map_err(EpochError::Inclusion)?;
+        match (Leaf::decode(&proof.leaf.0), self.configs.as_slice()) {
+            (Err(broken), _) => proven(broken.reason()),
+            (Ok(leaf), _) if leaf.epoch.get() != proof.index => proven("epoch-not-index"),
+            (Ok(leaf), [config]) => document(&config.0, &leaf, log),
+            (Ok(_), _) => Err(EvidenceError::NoContradiction),
         }
     }
 
@@ -66,21 +88,18 @@ impl BadLeaf {
     }
 }
 
-/// A leaf whose bytes are in the log and are no leaf, or state another epoch than their index.
-fn alone(checkpoint: &SignedCheckpoint, proof: &EpochProof) -> Result<Finding, EvidenceError> {
-    let head = checkpoint.checkpoint();
-    let hashes = crate::epoch::hashes(&proof.inclusion_proof)?;
-    log::verify_inclusion(
-        &log::leaf_hash(&proof.leaf.0),
-        proof.index,
-        head.size,
-        &hashes,
-        &head.root,
-    )
-    .map_err(EpochError::Inclusion)?;
-    match Leaf::decode(&proof.leaf.0) {
+/// A leaf names a document that is none, is another log's, or cannot be the first.
+fn document(document: &[u8], leaf: &Leaf, log: &VerifierKey) -> Result<Finding, EvidenceError> {
+    use sha2::{Digest as _, Sha256};
+    if ConfigHash::new(Sha256::digest(document).into()) != leaf.config {
+        return Err(EvidenceError::OtherConfiguration);
+    }
+    let good = ConfigDocument::parse(document).and_then(|document| match leaf.epoch {
+        Epoch::ZERO => document.check_first(log),
+        _ => document.check_log(log),
+    });
+    match good {
         Err(broken) => proven(broken.reason()),
-        Ok(leaf) if leaf.epoch.get() != proof.index => proven("epoch-not-index"),
-        Ok(_) => Err(EvidenceError::NoContradiction),
+        Ok(()) => Err(EvidenceError::NoContradiction),
     }
 }

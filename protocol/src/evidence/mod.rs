@@ -26,11 +26,14 @@ pub use record::BadRecord;
 
 use crate::config::ConfigDocument;
 use crate::epoch::Leaf;
-use crate::message::{B64, EpochProof, MAX_ANSWER_BYTES};
+use crate::message::{B64, EpochProof, from_json_within};
 use crate::note::{SignedCheckpoint, VerifierKey};
+use crate::tree::MAX_AUDIT_PROOF_BYTES;
 
 /// Version of the file format.
 pub const SCHEMA: u32 = 1;
+/// Most bytes of a file: the longest audit proof in base64, and what shows that the log states it.
+pub const MAX_EVIDENCE_BYTES: usize = MAX_AUDIT_PROOF_BYTES / 3 * 4 + (1 << 20);
 
 /// An evidence file. Nothing is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,9 +98,10 @@ impl Evidence {
     /// Reads an evidence file.
     ///
     /// # Errors
-    /// [`EvidenceError::Format`] if it is not one of this schema.
+    /// [`EvidenceError::Format`] if it is none or has more than [`MAX_EVIDENCE_BYTES`],
+    /// [`EvidenceError::OtherSchema`] if its schema is another.
     pub fn parse(bytes: &[u8]) -> Result<Self, EvidenceError> {
-        let evidence: Self = crate::message::from_json(bytes)?;
+        let evidence: Self = from_json_within(bytes, MAX_EVIDENCE_BYTES)?;
         if evidence.schema != SCHEMA {
             return Err(EvidenceError::OtherSchema {
                 found: evidence.schema,
@@ -112,7 +116,7 @@ impl Evidence {
     /// [`EvidenceError::TooLarge`] above the size that [`Self::parse`] reads.
     pub fn to_bytes(&self) -> Result<Vec<u8>, EvidenceError> {
         let bytes = serde_json::to_vec_pretty(self).map_err(|_| EvidenceError::TooLarge)?;
-        if bytes.len() > MAX_ANSWER_BYTES {
+        if bytes.len() > MAX_EVIDENCE_BYTES {
             Err(EvidenceError::TooLarge)
         } else {
             Ok(bytes)

@@ -29,11 +29,17 @@ pub const MAX_BATCH: usize = 100;
 /// # Errors
 /// [`FormatError::TooLong`] above [`MAX_ANSWER_BYTES`], [`FormatError::BadJson`] for anything else that is wrong.
 pub fn from_json<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, FormatError> {
-    if bytes.len() > MAX_ANSWER_BYTES {
-        return Err(FormatError::TooLong {
-            max: MAX_ANSWER_BYTES,
-            found: bytes.len(),
-        });
+    from_json_within(bytes, MAX_ANSWER_BYTES)
+}
+
+/// The same with another limit.
+pub(crate) fn from_json_within<'a, T: serde::Deserialize<'a>>(
+    bytes: &'a [u8],
+    max: usize,
+) -> Result<T, FormatError> {
+    if bytes.len() > max {
+        let found = bytes.len();
+        return Err(FormatError::TooLong { max, found });
     }
     serde_json::from_slice(bytes).map_err(|e| FormatError::BadJson {
         line: e.line(),

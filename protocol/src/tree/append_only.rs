@@ -7,7 +7,8 @@
 //!
 //! What an untrusted proof may cost is fixed before anything is allocated: its bytes and nodes are
 //! counted first, then there is one list of nodes (56 bytes each), the sort's, and about 1 MiB for
-//! each part. That is below three times the proof for those that akd makes.
+//! each part. For 10,000 new leaves among 1,000,000 a whole process held 3.3 times the proof at most, the proof included;
+//! `tests/audit_proof_memory.rs` measures at the allocator what other proofs can cost.
 
 use core::cmp::Ordering;
 use core::num::NonZeroUsize;

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use keyglass_protocol::config::ConfigDocument;
-use keyglass_protocol::evidence::{Claim, Evidence, EvidenceError, Finding, Fork};
-use keyglass_protocol::message::MAX_ANSWER_BYTES;
+use keyglass_protocol::evidence::{Claim, Evidence, EvidenceError, Finding, Fork, MAX_EVIDENCE_BYTES};
 use keyglass_protocol::note::{Note, VerifierKey};
 
 use crate::args;
@@ -23,7 +22,7 @@ pub(super) fn run(context: &Context, args: &args::Evidence) -> Outcome {
 }
 
 fn read(path: &Path) -> Result<Evidence, Failure> {
-    let bytes = read_capped(path, MAX_ANSWER_BYTES)?;
+    let bytes = read_capped(path, MAX_EVIDENCE_BYTES)?;
     Evidence::parse(&bytes)
         .map_err(|e| Failure::malformed(e.reason(), format!("{} is no evidence: {e}", path.display())))
 }

@@ -149,23 +149,17 @@ pub(super) const LIES: &[Lie] = &[
             s.publish();
         },
     ),
-    lie(
+    leaf(
         "an audit proof that nobody would read",
-        Verdict::Refused,
         "audit-proof-too-long",
         |s| {
             s.publish_with(|next| next.leaf.audit_length = 1 << 40);
         },
     ),
-    lie(
-        "a configuration that is none",
-        Verdict::Refused,
-        "config-missing-field",
-        |s| {
-            let hash = s.world.serve_config(b"{}");
-            s.publish_with(|next| next.leaf.config = hash);
-        },
-    ),
+    leaf("a configuration that is none", "config-missing-field", |s| {
+        let hash = s.world.serve_config(b"{}");
+        s.publish_with(|next| next.leaf.config = hash);
+    }),
 ];
 
 /// Lies in the first leaf.
@@ -179,17 +173,11 @@ pub(super) const FIRST: &[Lie] = &[
     leaf("epoch 0 inserts", "first-audit", |s| {
         first(s, |leaf| leaf.inserted = 1)
     }),
-    lie(
-        "the tree was not empty at the start",
-        Verdict::Refused,
-        "first-root",
-        |s| {
-            first(s, |leaf| leaf.root = RootHash::new([1; 32]));
-        },
-    ),
-    lie(
+    leaf("the tree was not empty at the start", "first-root", |s| {
+        first(s, |leaf| leaf.root = RootHash::new([1; 32]));
+    }),
+    leaf(
         "another log's configuration from the start",
-        Verdict::Refused,
         "config-log-key-changed",
         |s| {
             let mut values = config_values();
@@ -200,9 +188,8 @@ pub(super) const FIRST: &[Lie] = &[
             first(s, |leaf| leaf.config = hash);
         },
     ),
-    lie(
+    leaf(
         "another origin's configuration from the start",
-        Verdict::Refused,
         "config-origin-changed",
         |s| {
             let mut values = config_values();
@@ -214,9 +201,8 @@ pub(super) const FIRST: &[Lie] = &[
             first(s, |leaf| leaf.config = hash);
         },
     ),
-    lie(
+    leaf(
         "a later configuration from the start",
-        Verdict::Refused,
         "config-not-a-first",
         |s| {
             let mut values = config_values();

@@ -22,7 +22,7 @@ fn proof(s: &mut Scene, change: impl FnOnce(&mut Vec<u8>)) {
 pub(super) const LIES: &[Lie] = &[
     supply(
         "a leaf states another length than its proof has",
-        "damaged",
+        "proof-length",
         |s| {
             s.publish_with(|next| next.leaf.audit_length += 1);
         },
@@ -31,15 +31,15 @@ pub(super) const LIES: &[Lie] = &[
         s.publish();
         s.world.source.remove(&s.next.path());
     }),
-    supply("another proof than the leaf states", "damaged", |s| {
+    supply("another proof than the leaf states", "proof-hash", |s| {
         proof(s, |bytes| bytes[40] ^= 1);
     }),
-    supply("a shorter proof than the leaf states", "damaged", |s| {
+    supply("a shorter proof than the leaf states", "proof-length", |s| {
         proof(s, |bytes| {
             bytes.pop().unwrap();
         });
     }),
-    supply("an empty proof in place of a stated one", "damaged", |s| {
+    supply("an empty proof in place of a stated one", "proof-length", |s| {
         proof(s, Vec::clear)
     }),
     supply("a longer proof than the leaf states", "too-large", |s| {
@@ -53,20 +53,24 @@ pub(super) const LIES: &[Lie] = &[
         let checkpoint = s.world.checkpoint(10);
         s.world.source.put("/log/pending", checkpoint);
     }),
-    supply("other leaves than are signed", "damaged", |s| {
+    supply("other leaves than are signed", "log-root", |s| {
         s.publish();
         let swapped: Vec<&[u8]> = [2, 1, 0].map(|i: usize| s.world.entries[i].as_slice()).to_vec();
         s.serve_entries(bundle_entries(&swapped).unwrap());
     }),
-    supply("fewer leaves than are signed", "damaged", |s| {
+    supply("fewer leaves than are signed", "entry-count", |s| {
         s.publish();
         let two: Vec<&[u8]> = s.world.entries.iter().take(2).map(Vec::as_slice).collect();
         s.serve_entries(bundle_entries(&two).unwrap());
     }),
-    supply("entries that state a length they do not have", "damaged", |s| {
-        s.publish();
-        s.serve_entries(vec![0xff, 0xff, 1]);
-    }),
+    supply(
+        "entries that state a length they do not have",
+        "entry-count",
+        |s| {
+            s.publish();
+            s.serve_entries(vec![0xff, 0xff, 1]);
+        },
+    ),
     supply("an entry that is longer than any leaf", "too-large", |s| {
         s.publish();
         s.serve_entries(vec![0; 4096]);

@@ -10,10 +10,11 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use akd::proto::specs::types::LookupProof;
-use keyglass_protocol::config::ConfigDocument;
+use keyglass_protocol::config::{ConfigDocument, Predecessor};
 use keyglass_protocol::label::{AccountId, Handle, Label, Phone};
 use keyglass_protocol::log::{SubtreeHashes as _, TileKind, TilePath, bundle_entries};
 use keyglass_protocol::message::{Answer, B64, PutAnswer, PutRequest, ReceiptAnswer, ReceiptState};
+use keyglass_protocol::note::VerifierKey;
 use keyglass_protocol::problem::Problem;
 use keyglass_protocol::quantity::{Epoch, KeyVersion, LogSize, Millis, Nonce};
 use keyglass_protocol::receipt::Receipt;
@@ -113,12 +114,23 @@ impl Drop for Front {
 impl Stage {
     /// Publishes records as one epoch whose leaf has the real time.
     pub fn publish(&mut self, batch: &[(Label, Vec<u8>)]) -> Epoch {
+        self.set_leaf_time();
+        self.world.publish(batch)
+    }
+
+    /// Ends the log for the one of this key; returns its final state.
+    pub fn end(&mut self, next: VerifierKey) -> Predecessor {
+        self.set_leaf_time();
+        self.configs.push(self.world.config.clone());
+        self.world.end(next)
+    }
+
+    fn set_leaf_time(&mut self) {
         let newest = self.world.leaf(self.world.epoch()).time;
         let time = real_time()
             .max(newest.plus(1))
             .max(self.leaf_times_from.unwrap_or_default());
         self.world.now = Millis::new(time.get() - 1000);
-        self.world.publish(batch)
     }
 
     fn put(&mut self, label: &Label, record: Vec<u8>) -> Option<PutAnswer> {

@@ -2,12 +2,15 @@
 //!
 //! Each town is a directory with a random life: accounts come, change devices and keys, are recovered, closed,
 //! imported; handles and numbers are claimed, released, handed over, reassigned. After every epoch some labels are
-//! looked up by clients that have seen an older head or none.
+//! looked up by clients that have seen an older head or none. Towns know nothing of each other and name their people
+//! differently, so that several can be asked at once and no answer is another one's repetition.
 
 mod town;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 
 use keyglass_protocol::label::Label;
 use rand::SeedableRng as _;
@@ -27,6 +30,8 @@ pub struct Plan {
     pub epochs: u64,
     /// Most questions after each epoch.
     pub questions: usize,
+    /// Towns that are asked at the same time.
+    pub threads: usize,
 }
 
 /// What was asked and what came out.
@@ -40,6 +45,17 @@ pub struct Tally {
     pub kinds: BTreeMap<&'static str, usize>,
     /// Answers that were not believed.
     pub refused: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.answers += other.answers;
+        self.towns += other.towns;
+        for (kind, count) in other.kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+        self.refused.extend(other.refused);
+    }
 }
 
 impl fmt::Display for Tally {
@@ -58,34 +74,67 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Asks honest directories until the plan is fulfilled.
+/// Asks honest directories until the plan is fulfilled; `say` hears the sum after each town.
 pub fn run(plan: &Plan, say: &mut dyn FnMut(&Tally)) -> Tally {
-    let mut tally = Tally::default();
-    while tally.answers < plan.answers {
-        let seed = plan.seed.wrapping_mul(1_000_003).wrapping_add(tally.towns as u64);
-        live(plan, Town::new(ChaCha8Rng::seed_from_u64(seed)), seed, &mut tally);
-        tally.towns += 1;
-        say(&tally);
+    let (next, left) = (AtomicU64::new(0), AtomicUsize::new(plan.answers));
+    let mut sum = Tally::default();
+    std::thread::scope(|scope| {
+        let (lived, towns) = channel();
+        for _ in 0..plan.threads {
+            let (lived, next, left) = (lived.clone(), &next, &left);
+            scope.spawn(move || inhabit(plan, next, left, &lived));
+        }
+        drop(lived);
+        for town in towns {
+            sum.add(town);
+            say(&sum);
+        }
+    });
+    sum
+}
+
+/// One town after the other, until every question was asked.
+fn inhabit(plan: &Plan, next: &AtomicU64, left: &AtomicUsize, lived: &Sender<Tally>) {
+    while left.load(Ordering::Relaxed) > 0 {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let seed = plan.seed.wrapping_mul(1_000_003).wrapping_add(number);
+        let town = Town::new(number, ChaCha8Rng::seed_from_u64(seed));
+        let tally = live(plan, town, seed, left);
+        if tally.answers > 0 {
+            let _nobody_listens = lived.send(tally);
+        }
     }
-    tally
 }
 
 /// One town's life.
-fn live(plan: &Plan, mut town: Town, seed: u64, tally: &mut Tally) {
+fn live(plan: &Plan, mut town: Town, seed: u64, left: &AtomicUsize) -> Tally {
+    let mut tally = Tally {
+        towns: 1,
+        ..Tally::default()
+    };
     let mut asked = BTreeSet::new();
     for _ in 0..plan.epochs {
         town.live_on();
         for label in town.questions(plan.questions) {
-            if tally.answers == plan.answers
-                || !asked.insert((label.clone(), town.version(&label), town.world.epoch()))
-            {
+            if !asked.insert((label.clone(), town.version(&label), town.world.epoch())) {
                 continue;
             }
+            if !take_one(left) {
+                return tally;
+            }
             tally.answers += 1;
-            ask(&town, &label, seed, tally);
+            ask(&town, &label, seed, &mut tally);
         }
         town.remember_head();
     }
+    tally
+}
+
+/// Takes one of the questions that are left to ask.
+fn take_one(left: &AtomicUsize) -> bool {
+    let less = |n: usize| n.checked_sub(1);
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+        .is_ok()
 }
 
 fn ask(town: &Town, label: &Label, seed: u64, tally: &mut Tally) {

@@ -9,6 +9,7 @@ fn no_honest_answer_is_refused() {
         answers: 1_000,
         epochs: 30,
         questions: 15,
+        threads: 2,
     };
     let tally = run(&plan, &mut |_| {});
     println!("{tally}");

@@ -22,6 +22,7 @@ fn main() -> Result<()> {
         answers: cli.answers,
         epochs: 30,
         questions: 30,
+        threads: 2,
     };
     let mut next = 0;
     let tally = run(&plan, &mut |tally| {

@@ -42,6 +42,8 @@ pub struct Town {
     heads: Vec<SeenHead>,
     /// Which of them the next client has seen.
     seen: Option<SeenHead>,
+    /// Part of every name, so that no other town has the same.
+    number: u64,
     made: u32,
     /// Accounts that an alias of this epoch names: they stay as they are, so that it may name them.
     named: BTreeSet<String>,
@@ -49,9 +51,10 @@ pub struct Town {
 
 impl Town {
     /// An empty directory.
-    pub fn new(rng: ChaCha8Rng) -> Self {
+    pub fn new(number: u64, rng: ChaCha8Rng) -> Self {
         Self {
             world: World::new(3),
+            number,
             rng,
             citizens: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -91,7 +94,7 @@ impl Town {
 
     fn newcomer(&mut self) -> Option<(Label, Vec<u8>)> {
         self.made += 1;
-        let id = format!("user{}", self.made);
+        let id = format!("user{}.{}", self.number, self.made);
         let delay = *[0, 0, 1, 2, 5].choose(&mut self.rng).unwrap();
         let imported = self.rng.random_bool(0.2);
         let import = imported.then_some(&self.world.keys.import);
@@ -186,8 +189,8 @@ impl Town {
         let Some(name) = name else {
             self.made += 1;
             let alias = match choice % 2 {
-                0 => format!("handle:name{}", self.made),
-                _ => format!("phone:+1415{:07}", self.made),
+                0 => format!("handle:name{}.{}", self.number, self.made),
+                _ => format!("phone:+1{:07}{:06}", self.number, self.made),
             };
             return self.keep(taker.claim(&alias, None));
         };
@@ -228,7 +231,7 @@ impl Town {
     pub fn questions(&mut self, most: usize) -> Vec<Label> {
         let mut known: Vec<String> = self.citizens.keys().map(|id| format!("account:{id}")).collect();
         known.extend(self.names.keys().cloned());
-        let absent = (0..1 + most / 10).map(|n| format!("account:nobody{n}-{}", self.made));
+        let absent = (0..1 + most / 10).map(|n| format!("account:nobody{}.{n}-{}", self.number, self.made));
         let mut labels: Vec<String> = known.into_iter().choose_multiple(&mut self.rng, most);
         labels.extend(absent);
         labels.iter().map(|l| Label::parse(l).unwrap()).collect()

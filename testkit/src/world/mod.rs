@@ -5,6 +5,7 @@
 
 mod answers;
 mod crooked;
+mod export;
 mod keys;
 mod person;
 
@@ -13,11 +14,11 @@ use akd::ecvrf::VRFKeyStorage as _;
 use akd::storage::StorageManager;
 use akd::storage::memory::AsyncInMemoryDatabase;
 use akd::{AkdLabel, AkdValue, Directory, EpochHash, WhatsAppV1Configuration};
-use keyglass_protocol::config::{ConfigChain, ConfigDocument, ConfigValues};
+use keyglass_protocol::config::{ConfigChain, ConfigDocument, ConfigValues, Predecessor, Successor};
 use keyglass_protocol::epoch::{Leaf, TimeBounds, Trust};
 use keyglass_protocol::label::Label;
 use keyglass_protocol::log::{self, SubtreeHashes};
-use keyglass_protocol::note::{Checkpoint, Note, Origin, Policy, cosign, sign_note};
+use keyglass_protocol::note::{Checkpoint, Note, Origin, Policy, VerifierKey, cosign, sign_note};
 use keyglass_protocol::quantity::{AuditHash, ConfigHash, Epoch, LogHash, LogSize, Millis, RootHash};
 use keyglass_protocol::record::Limits;
 use protobuf::Message as _;
@@ -68,10 +69,18 @@ impl World {
 
     /// An empty directory at epoch 0 whose first leaf has this time.
     pub fn at(seed: u8, first: Millis) -> Self {
+        Self::beginning(OperatorKeys::from_seed(seed, ORIGIN), first, None)
+    }
+
+    /// An empty directory under another name; it continues a log that has ended, or another state that is stated.
+    pub fn continuing(seed: u8, first: Millis, origin: &str, predecessor: Option<Predecessor>) -> Self {
+        Self::beginning(OperatorKeys::from_seed(seed, origin), first, predecessor)
+    }
+
+    fn beginning(keys: OperatorKeys, first: Millis, predecessor: Option<Predecessor>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let keys = OperatorKeys::from_seed(seed);
         let vrf = runtime.block_on(keys.vrf.get_vrf_public_key()).unwrap();
-        let config = configuration(&keys, *vrf.as_bytes());
+        let config = configuration(&keys, *vrf.as_bytes(), predecessor);
         let storage = StorageManager::new_no_cache(AsyncInMemoryDatabase::new());
         let tree = Tree::new(
             storage.clone(),
@@ -105,6 +114,30 @@ impl World {
             .collect();
         self.runtime.block_on(self.tree.publish(updates)).unwrap();
         self.took_place()
+    }
+
+    /// Ends the log for the one of this key: the last leaf names a configuration with the successor.
+    ///
+    /// Returns the final state, as the successor has to state it.
+    pub fn end(&mut self, next: VerifierKey) -> Predecessor {
+        let values = ConfigValues {
+            previous_config_sha256: Some(self.config.hash()),
+            successor: Some(Successor {
+                origin: next.origin().clone(),
+                log_vkey: next,
+            }),
+            ..self.config.values().clone()
+        };
+        self.config = ConfigDocument::create(&values).unwrap();
+        self.publish(&[(Label::parse("account:filler").unwrap(), vec![0])]);
+        Predecessor {
+            origin: values.origin,
+            log_vkey: values.log_vkey,
+            vrf_public_key: values.vrf_public_key,
+            size: self.size(),
+            log_root: log::root(self, self.size()).unwrap(),
+            akd_root: self.root(),
+        }
     }
 
     /// Logs the epoch that the tree has just got.
@@ -195,14 +228,14 @@ impl World {
     /// The same over any root: what an operator can sign is not what is true.
     pub fn sign_checkpoint(&self, size: LogSize, root: LogHash) -> Note {
         let text = Checkpoint {
-            origin: Origin::new(ORIGIN).unwrap(),
+            origin: self.config.origin.clone(),
             size,
             root,
         }
         .to_text();
         let time = self.time().seconds();
         let mut lines = vec![
-            sign_note(ORIGIN, &self.keys.log, &text),
+            sign_note(&self.keys.origin, &self.keys.log, &text),
             cosign(&self.keys.heartbeat_name(), &self.keys.heartbeat, &text, time),
             cosign(AUDITOR, &self.keys.auditor, &text, time),
         ];
@@ -255,9 +288,13 @@ impl SubtreeHashes for World {
     }
 }
 
-fn configuration(keys: &OperatorKeys, vrf_public_key: [u8; 32]) -> ConfigDocument {
+fn configuration(
+    keys: &OperatorKeys,
+    vrf_public_key: [u8; 32],
+    predecessor: Option<Predecessor>,
+) -> ConfigDocument {
     ConfigDocument::create(&ConfigValues {
-        origin: Origin::new(ORIGIN).unwrap(),
+        origin: Origin::new(&keys.origin).unwrap(),
         vrf_public_key,
         log_vkey: keys.log_vkey(),
         heartbeat_vkey: keys.heartbeat_vkey(),
@@ -268,7 +305,7 @@ fn configuration(keys: &OperatorKeys, vrf_public_key: [u8; 32]) -> ConfigDocumen
         merge_delay_seconds: 60,
         limits: Limits::default(),
         previous_config_sha256: None,
-        predecessor: None,
+        predecessor,
         successor: None,
     })
     .unwrap()

@@ -22,7 +22,7 @@ use std::fmt;
 
 use keyglass_protocol::message::Answer;
 
-pub use call::{CALL_LIES, CallLie, CallScene};
+pub use call::{CALL, CALL_LIES, CallLie, CallScene};
 pub use receipt::{Promise, RECEIPT_LIES, ReceiptLie, judge};
 pub use scene::Scene;
 

@@ -10,9 +10,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use keyglass_protocol::codec::base64_encode;
 use keyglass_protocol::quantity::Millis;
 use keyglass_testkit::liar::{Liar, Stage};
-use keyglass_testkit::lies::{self, Lie, Promise, RECEIPT_LIES, Scene};
+use keyglass_testkit::lies::{self, CALL, CALL_LIES, CallLie, CallScene, Lie, Promise, RECEIPT_LIES, Scene};
 use keyglass_testkit::process::{built, command};
 use keyglass_testkit::world::Person;
 use serde_json::Value;
@@ -116,6 +117,25 @@ impl Stand {
         let person = self.person();
         self.keyglass(&person, &["lookup", lie.label])
     }
+
+    /// What bob hears who is called by alice, and checks whether it is her.
+    fn answer_call(&mut self, prepare: impl FnOnce(&mut CallScene)) -> (i32, Value) {
+        let mut scene = Scene::at(self.first);
+        scene.world.signed_at = Some(now());
+        let mut call = CallScene::of(scene);
+        prepare(&mut call);
+        let file = self.path("binding");
+        std::fs::write(&file, base64_encode(&call.binding().encode().unwrap())).unwrap();
+        self.liar.tell(signed_now(call.scene));
+        let person = self.person();
+        let id: String = CALL.iter().map(|b| format!("{b:02x}")).collect();
+        let arguments = ["--call-id", &id, "--direction", "offer"];
+        let file = file.to_str().unwrap();
+        self.keyglass(
+            &person,
+            &[&["call", "verify", "account:alice", file], &arguments[..]].concat(),
+        )
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -181,6 +201,36 @@ fn keyglass_names_every_lie() {
         }
         if heard.1["audited"] != false {
             wrong.push(format!("{}: called audited", lie.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Without a key there is nothing to hold the binding against: the program says so before it reads it.
+const NO_KEY: (&str, &str) = ("call-from-a-closed-account", "closed");
+
+#[test]
+fn keyglass_takes_nobody_else_for_the_caller() {
+    let mut stand = Stand::new();
+    let exported = stand.path("bob.account");
+    std::fs::write(&exported, CallScene::new().callee()).unwrap();
+    stand.good("template", &["identity", "import", exported.to_str().unwrap()]);
+    let heard = stand.answer_call(|_| {});
+    assert_eq!(verdict(&heard), (0, "call-verified"), "{}", heard.1);
+    let owed = |lie: &CallLie| {
+        let said_before = lie.name == NO_KEY.0;
+        (lie.exit.into(), if said_before { NO_KEY.1 } else { lie.reason })
+    };
+    let mut wrong = Vec::new();
+    for lie in CALL_LIES {
+        let heard = stand.answer_call(|call| (lie.tell)(call));
+        if verdict(&heard) != owed(lie) {
+            wrong.push(format!(
+                "{}: {:?} instead of {:?}",
+                lie.name,
+                verdict(&heard),
+                owed(lie)
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

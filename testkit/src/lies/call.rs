@@ -14,7 +14,7 @@ use super::Scene;
 use crate::world::{ORIGIN, Person, device, device_key};
 
 /// Name of the call.
-const CALL: [u8; 16] = [7; 16];
+pub const CALL: [u8; 16] = [7; 16];
 
 /// One lie about the key of a call from alice to bob.
 #[derive(Debug, Clone, Copy)]
@@ -157,7 +157,11 @@ pub struct CallScene {
 impl CallScene {
     /// An honest call.
     pub fn new() -> Self {
-        let scene = Scene::new();
+        Self::of(Scene::new())
+    }
+
+    /// The same in this scene.
+    pub fn of(scene: Scene) -> Self {
         let party = |person: &Person| CallParty {
             account: person.id.clone(),
             version: person.newest.body().version,
@@ -188,6 +192,11 @@ impl CallScene {
     /// The binding as it is sent.
     pub fn binding(&self) -> CallBinding {
         self.terms.sign(&device_key(self.signing_seed)).unwrap()
+    }
+
+    /// Bob's account with the private keys of the device that is called, as `keyglass identity import` takes it.
+    pub fn callee(&self) -> String {
+        self.scene.bob.exported(1, 2)
     }
 
     /// What bob's client says to it.

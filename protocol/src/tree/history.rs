@@ -8,7 +8,7 @@ use super::markers::history_markers;
 use super::proof::{Evidence, History, Update};
 use super::{Freshness, MAX_HISTORY_PROOF_BYTES, MAX_HISTORY_VERSIONS, TreeError, TreeHead, cap};
 
-/// One version of a label, proven under a root. Only [`verify_history`] makes it.
+/// One version of a label, proven under a root. Only [`verify_history`] and, of the newest version, a lookup make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProvenVersion {
     version: KeyVersion,
@@ -17,6 +17,15 @@ pub struct ProvenVersion {
 }
 
 impl ProvenVersion {
+    /// The newest version, as a lookup has proven it.
+    pub(crate) fn newest(version: KeyVersion, epoch: Epoch, value: &[u8]) -> Self {
+        Self {
+            version,
+            epoch,
+            value: Some(value.to_vec()),
+        }
+    }
+
     /// The version.
     pub fn version(&self) -> KeyVersion {
         self.version

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::error::Refusal;
 use super::history::HistoryInLog;
 use super::lookup::InLog;
-use crate::epoch::Trust;
+use crate::epoch::{Trust, VerifiedEpoch};
 use crate::label::{AccountId, Label};
 use crate::quantity::Epoch;
 use crate::record::{AccountChain, AccountRecord, AliasChain, AliasRecord};
+use crate::tree::ProvenVersion;
 
 /// Where a chain may start: nothing was ever authorised here, or this record was.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +108,38 @@ pub fn authorise_account(
         chain,
         known_to: history.head(),
     })
+}
+
+/// Takes a lookup of an account for its whole history since the pinned record, which it must show unchanged.
+///
+/// # Errors
+/// [`Refusal::Record`], if it shows another record, or the pinned one does not say by itself what the account is.
+pub fn unchanged_account(
+    trust: &Trust,
+    epoch: &VerifiedEpoch,
+    shown: &InLog<AccountRecord>,
+    pinned: &AccountRecord,
+) -> Result<AuthorisedAccount, Refusal> {
+    let record = shown.record();
+    let newest = ProvenVersion::newest(shown.version(), shown.epoch(), record.bytes());
+    let history = HistoryInLog::newest(epoch, record.label(), newest);
+    authorise_account(trust, &history, Pinned::At(pinned))
+}
+
+/// The same for an alias.
+///
+/// # Errors
+/// [`Refusal::Record`], if it shows another record.
+pub fn unchanged_alias(
+    trust: &Trust,
+    epoch: &VerifiedEpoch,
+    shown: &InLog<AliasRecord>,
+    pinned: &AliasRecord,
+) -> Result<AuthorisedAlias, Refusal> {
+    let record = shown.record();
+    let newest = ProvenVersion::newest(shown.version(), shown.epoch(), record.bytes());
+    let history = HistoryInLog::newest(epoch, record.label(), newest);
+    authorise_alias(trust, &history, Pinned::At(pinned), &BTreeMap::new())
 }
 
 /// Checks every version of an alias; `accounts` gives the authorised account of each id that it names.

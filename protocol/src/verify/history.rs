@@ -55,6 +55,16 @@ pub fn history(
 }
 
 impl HistoryInLog {
+    /// The newest version alone, as a lookup at this epoch has proven it.
+    pub(super) fn newest(epoch: &VerifiedEpoch, label: Label, newest: ProvenVersion) -> Self {
+        Self {
+            label,
+            head: epoch.epoch(),
+            versions: vec![newest],
+            times: BTreeMap::new(),
+        }
+    }
+
     /// The label.
     pub fn label(&self) -> &Label {
         &self.label

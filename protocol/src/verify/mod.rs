@@ -14,7 +14,10 @@ mod error;
 mod history;
 mod lookup;
 
-pub use authorise::{AuthorisedAccount, AuthorisedAlias, Pinned, authorise_account, authorise_alias};
+pub use authorise::{
+    AuthorisedAccount, AuthorisedAlias, Pinned, authorise_account, authorise_alias, unchanged_account,
+    unchanged_alias,
+};
 pub use error::{Refusal, VerdictClass};
 pub use history::{HistoryInLog, history};
 pub use lookup::{Found, InLog, absence, lookup, lookup_steps};

@@ -59,6 +59,21 @@ fn worry(contact: &mut Contact, what: Worry, why: &str, now: u64) {
     }
 }
 
+/// Takes note that a label's first record here does not continue the final one in the log before.
+///
+/// Returns the contacts that it concerns, and whether they counted as compared until then.
+pub(crate) fn not_moved(directory: &mut Directory, label: &str, why: &str, now: u64) -> Vec<(String, bool)> {
+    let mut concerned = Vec::new();
+    for (name, contact) in &mut directory.contacts {
+        if contact.label == label || contact.account == label {
+            worry(contact, Worry::NotMoved, why, now);
+            let was_verified = contact.concern.as_ref().is_some_and(|c| c.was_verified);
+            concerned.push((name.clone(), was_verified));
+        }
+    }
+    concerned
+}
+
 /// Takes note that a comparison did not agree; it stays until one agrees or the user removes it.
 pub(crate) fn mismatch(contact: &mut Contact, how: &str, now: u64) {
     let was_verified = contact.verified.take().is_some();
@@ -94,6 +109,7 @@ pub(crate) fn concern_words(concern: &Concern) -> String {
     match concern.what {
         Worry::IdentityChanged => format!("the identity key changed ({why})"),
         Worry::AccountChanged => format!("the name points to another account ({why})"),
+        Worry::NotMoved => format!("the record here does not continue the one in the log before ({why})"),
         Worry::Mismatch => format!("the safety number did not match when it was compared {why}"),
     }
 }
@@ -103,6 +119,7 @@ pub(crate) fn concern_reason(concern: &Concern) -> &'static str {
     match concern.what {
         Worry::IdentityChanged => "contact-identity-changed",
         Worry::AccountChanged => "contact-account-changed",
+        Worry::NotMoved => "contact-not-moved",
         Worry::Mismatch => "contact-mismatch",
     }
 }
@@ -111,12 +128,13 @@ pub(crate) fn concern_reason(concern: &Concern) -> &'static str {
 pub(crate) fn refuse(name: &str, concern: &Concern) -> Failure {
     let exit = match concern.what {
         Worry::Mismatch => Exit::Invalid,
-        Worry::IdentityChanged | Worry::AccountChanged => Exit::Alarm,
+        Worry::IdentityChanged | Worry::AccountChanged | Worry::NotMoved => Exit::Alarm,
     };
     let meaning = match concern.what {
         Worry::Mismatch => {
             "somebody sits between you, or one of you compared with another person or an old code"
         }
+        Worry::NotMoved => "the platform brought other keys here than those that counted, or made a mistake",
         _ if concern.was_verified => {
             "a new phone, a recovery by the platform, or somebody who takes this person's place"
         }

@@ -95,6 +95,35 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// The memory of the directory with this index, already read.
+    pub(crate) fn of(home: Home, state: State, index: usize) -> Self {
+        Self { home, state, index }
+    }
+
+    /// Everything that is remembered, of all directories.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Gives the parts back.
+    pub(crate) fn into_parts(self) -> (Home, State) {
+        (self.home, self.state)
+    }
+
+    /// Does something with another pinned directory.
+    pub(crate) fn visit<T>(
+        &mut self,
+        origin: &str,
+        act: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut all = self.state.directories.iter();
+        let there = all.position(|d| d.origin == origin).ok_or_else(no_trust)?;
+        let here = std::mem::replace(&mut self.index, there);
+        let outcome = act(self);
+        self.index = here;
+        outcome
+    }
+
     /// The directory that is meant.
     pub(crate) fn directory(&self) -> Result<&Directory, Failure> {
         self.state.directories.get(self.index).ok_or_else(no_trust)

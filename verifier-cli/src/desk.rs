@@ -16,8 +16,9 @@ use crate::clock;
 use crate::context::{self, Context, Memory};
 use crate::exit::Exit;
 use crate::http::Http;
+use crate::moved::{self, Moved};
 use crate::report::{Failure, Report};
-use crate::resolve;
+use crate::resolve::{self, Depth, Known};
 use crate::saved::SavedLookup;
 use crate::session::{Session, Trouble};
 use crate::source::{Online, Source};
@@ -57,6 +58,8 @@ pub(crate) struct Vouched {
     pub(crate) changes: Vec<ConfigChange>,
     /// Name of the log that continues this one, if it has ended.
     pub(crate) successor: Option<String>,
+    /// What moved here from the log that this one continues.
+    pub(crate) moved: Vec<Moved>,
 }
 
 impl Vouched {
@@ -77,6 +80,7 @@ impl Vouched {
             (None, false) => "NOT AUDITED: nobody but the operator vouches for this".to_owned(),
         };
         let policy_json = self.shortfall.as_ref().map_or("met", Shortfall::reason);
+        report = moved::describe(report, &self.moved);
         for change in &self.changes {
             report = report.note(format!(
                 "the directory has a new configuration: {} changed",
@@ -141,6 +145,39 @@ impl<'c> Desk<'c> {
         );
         self.given = source.given().to_vec();
         outcome
+    }
+
+    /// Finds out what is known of a label. What moved here from a log that has ended is held against that one.
+    pub(crate) fn know(
+        &mut self,
+        policy: PolicyIs,
+        label: &Label,
+        depth: Depth,
+    ) -> Result<(Known, Vouched), Failure> {
+        let (known, mut vouched) = self.ask(policy, |s, d| resolve::resolve(s, d, label, depth))?;
+        vouched.moved = self.moved(label, &known)?;
+        Ok((known, vouched))
+    }
+
+    /// Holds what the last question found against the log that this one continues, if it is met for the first time.
+    pub(crate) fn moved(&mut self, label: &Label, known: &Known) -> Result<Vec<Moved>, Failure> {
+        let held = moved::check(self.context, &mut self.memory, known);
+        self.keep_if_refused(label, held)
+    }
+
+    /// The same for an own label, which may be pinned already.
+    pub(crate) fn moved_anew(&mut self, label: &Label, known: &Known) -> Result<Vec<Moved>, Failure> {
+        let held = moved::check_anew(self.context, &mut self.memory, known);
+        self.keep_if_refused(label, held)
+    }
+
+    fn keep_if_refused<T>(&self, label: &Label, held: Result<T, Failure>) -> Result<T, Failure> {
+        held.or_else(|mut failure| {
+            if failure.saved.is_none() && matches!(failure.exit, Exit::Invalid | Exit::Alarm) {
+                failure.saved = self.keep_shown(label, failure.reason)?;
+            }
+            Err(failure)
+        })
     }
 
     /// The pins, as the last question left them.
@@ -242,6 +279,7 @@ pub(crate) fn ask<T>(
             .successor
             .as_ref()
             .map(|s| s.origin.to_string()),
+        moved: Vec::new(),
     };
     // A head that nobody vouches for binds nobody.
     if session.shortfall.is_none() {

@@ -16,6 +16,8 @@ mod label;
 #[cfg(test)]
 mod live_tests;
 mod log_reader;
+mod migration;
+mod moved;
 mod output;
 mod own;
 mod promise;
@@ -31,6 +33,7 @@ mod settings;
 mod source;
 mod state;
 mod submit;
+mod together;
 
 use std::process::ExitCode;
 

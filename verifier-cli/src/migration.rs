@@ -10,7 +10,7 @@ use crate::report::Failure;
 use crate::state::{Directory, State};
 
 /// What a new directory says about one that is pinned.
-pub(super) enum Link {
+pub(crate) enum Link {
     /// It continues none of the pinned ones.
     Stranger,
     /// It says that it continues this pinned one, which cannot be checked yet; why.
@@ -23,7 +23,7 @@ pub(super) enum Link {
 ///
 /// # Errors
 /// What contradicts the memory: other keys, a shorter log, another end.
-pub(super) fn link(context: &Context, state: &State, document: &ConfigDocument) -> Result<Link, Failure> {
+pub(crate) fn link(context: &Context, state: &State, document: &ConfigDocument) -> Result<Link, Failure> {
     let values = document.values();
     let Some(claimed) = &values.predecessor else {
         return Ok(Link::Stranger);
@@ -58,11 +58,8 @@ pub(super) fn link(context: &Context, state: &State, document: &ConfigDocument) 
             ));
         }
         None => {
-            let next = format!(
-                "{} names no successor yet: keyglass trust update --directory {}",
-                old.origin, old.url
-            );
-            return Ok(Link::Claimed(next));
+            let why = format!("{} at {} names no successor yet", old.origin, old.url);
+            return Ok(Link::Claimed(why));
         }
     }
     check_end(old, claimed)
@@ -73,11 +70,8 @@ fn check_end(old: &Directory, claimed: &Predecessor) -> Result<Link, Failure> {
     let size = claimed.size.get();
     let head = old.head.as_ref().filter(|h| h.size >= size);
     let Some(head) = head else {
-        let next = format!(
-            "its end was not seen yet: keyglass checkpoint show --directory {}",
-            old.url
-        );
-        return Ok(Link::Claimed(next));
+        let why = format!("the end of {} at {} was not seen yet", old.origin, old.url);
+        return Ok(Link::Claimed(why));
     };
     if head.size > size {
         return Err(refuse(
@@ -107,13 +101,14 @@ fn refuse(reason: &'static str, why: &str) -> Failure {
 }
 
 /// People and own accounts move along; every key is held against the one that counted before.
-pub(super) fn carry(old: &Directory, new: &mut Directory) {
+pub(crate) fn carry(old: &Directory, new: &mut Directory) {
     new.contacts.clone_from(&old.contacts);
     new.accounts.clone_from(&old.accounts);
     for own in new.accounts.values_mut() {
         own.published = None;
         own.walked = 0;
-        own.aliases.clear();
+        // Nothing of them was walked here yet.
+        own.aliases.values_mut().for_each(|walked| *walked = 0);
     }
 }
 

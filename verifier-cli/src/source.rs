@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use keyglass_protocol::label::Label;
-use keyglass_protocol::message::{self, Answer, ConsistencyProof, EpochProof};
+use keyglass_protocol::message::{self, Answer, BatchRequest, ConsistencyProof, EpochProof};
 use keyglass_protocol::problem::Problem;
 use keyglass_protocol::quantity::{ConfigHash, KeyVersion, LogHash, LogSize};
+use reqwest::Method;
 
 use crate::exit::Exit;
 use crate::http::{Http, Received};
@@ -20,6 +21,8 @@ pub(crate) trait Source {
     /// History of a label since a version.
     fn history(&mut self, label: &Label, from: Option<LogSize>, since: KeyVersion)
     -> Result<Answer, Failure>;
+    /// Lookups of several labels under one head, if the source can give them; at most [`message::MAX_BATCH`].
+    fn lookups(&mut self, labels: &[Label]) -> Result<Option<Answer>, Failure>;
     /// The configuration document with this hash, if the source has it.
     fn config(&mut self, hash: &ConfigHash) -> Result<Option<Vec<u8>>, Failure>;
     /// That the log of size `from` is a prefix of that of size `to`, if the source can tell.
@@ -107,6 +110,17 @@ impl Source for Online<'_> {
         self.ask(&format!("{}/history", label::path(label)), from, since)
     }
 
+    fn lookups(&mut self, labels: &[Label]) -> Result<Option<Answer>, Failure> {
+        let request = BatchRequest {
+            labels: labels.iter().map(|l| l.as_str().to_owned()).collect(),
+        };
+        let body = serde_json::to_vec(&request).map_err(|e| {
+            Failure::internal("request-encoding", format!("the request cannot be written: {e}"))
+        })?;
+        let received = self.http.send_json(Method::POST, "/v1/lookups", body)?;
+        self.read(received).map(Some)
+    }
+
     fn config(&mut self, hash: &ConfigHash) -> Result<Option<Vec<u8>>, Failure> {
         let received = self.http.get(&format!("/v1/config/{hash}"))?;
         match received.status {
@@ -176,6 +190,10 @@ impl Source for Saved {
 
     fn history(&mut self, _: &Label, _: Option<LogSize>, _: KeyVersion) -> Result<Answer, Failure> {
         self.next()
+    }
+
+    fn lookups(&mut self, _: &[Label]) -> Result<Option<Answer>, Failure> {
+        Ok(None)
     }
 
     fn config(&mut self, _: &ConfigHash) -> Result<Option<Vec<u8>>, Failure> {

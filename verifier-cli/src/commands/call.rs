@@ -21,7 +21,7 @@ use crate::label;
 use crate::log_reader::Tiles;
 use crate::own;
 use crate::report::{Failure, Outcome, Report};
-use crate::resolve::{self, Depth};
+use crate::resolve::Depth;
 use crate::saved::read_capped;
 use crate::state::{KeyFile, Purpose, write_new};
 
@@ -65,9 +65,7 @@ fn sides<'c>(context: &'c Context, terms: &args::CallTerms) -> Result<Sides<'c>,
     let mut found = Vec::new();
     let mut newest = None;
     for label in [&own::label(&id)?, &theirs] {
-        let (known, vouched) = desk.ask(PolicyIs::Demanded, |s, d| {
-            resolve::resolve(s, d, label, Depth::FromPin)
-        })?;
+        let (known, vouched) = desk.know(PolicyIs::Demanded, label, Depth::FromPin)?;
         lookup::pin(&mut desk.memory, label, &known, &vouched)?;
         desk.memory.save()?;
         let account = known.account().filter(|a| a.chain().live().is_some()).cloned();

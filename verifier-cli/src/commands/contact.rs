@@ -16,7 +16,7 @@ use crate::desk::{Desk, PolicyIs};
 use crate::label;
 use crate::output::foreign;
 use crate::report::{Failure, Outcome, Report};
-use crate::resolve::{self, Depth};
+use crate::resolve::Depth;
 use crate::state::{Contact, Directory};
 
 /// Longest name of a contact in bytes.
@@ -43,10 +43,11 @@ fn verify(context: &Context, args: &args::VerifyContact) -> Outcome {
         digits: args.digits.clone(),
         sentence: args.sentence.clone(),
     };
-    let (mut memory, pair) = match safety_number::pair(context, &args.name, args.which.account.as_deref())? {
-        Ok(found) => found,
-        Err(nobody) => return Ok(*nobody),
-    };
+    let (mut memory, pair) =
+        match safety_number::pair(context, &args.name, args.which.account.as_deref(), true)? {
+            Ok(found) => found,
+            Err(nobody) => return Ok(*nobody),
+        };
     if !theirs.is_given() {
         let heard = hear(&args.name)?;
         if heard.bytes().any(|b| b.is_ascii_digit()) {
@@ -151,9 +152,7 @@ fn add(context: &Context, text: &str, name: Option<&str>) -> Outcome {
         )
         .next("choose another --name"));
     }
-    let (known, vouched) = desk.ask(PolicyIs::Demanded, |s, d| {
-        resolve::resolve(s, d, &label, Depth::FromPin)
-    })?;
+    let (known, vouched) = desk.know(PolicyIs::Demanded, &label, Depth::FromPin)?;
     let (first, changes) = lookup::pin(&mut desk.memory, &label, &known, &vouched)?;
     let live = known
         .account()

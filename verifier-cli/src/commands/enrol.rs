@@ -15,7 +15,7 @@ use crate::desk::{Desk, PolicyIs};
 use crate::exit::Exit;
 use crate::own;
 use crate::report::{Failure, Outcome, Report};
-use crate::resolve::{self, Depth};
+use crate::resolve::Depth;
 use crate::saved::read_capped;
 use crate::state::{KeyFile, OwnAccount, OwnDevice};
 
@@ -113,9 +113,7 @@ pub(super) fn enrol(context: &Context, account: &str, uses: DeviceUses) -> Outco
     let label = own::label(account.strip_prefix("account:").unwrap_or(account))?;
     let id = label.name().to_owned();
     let mut desk = Desk::open(context)?;
-    let (known, vouched) = desk.ask(PolicyIs::Demanded, |s, d| {
-        resolve::resolve(s, d, &label, Depth::Whole)
-    })?;
+    let (known, vouched) = desk.know(PolicyIs::Demanded, &label, Depth::Whole)?;
     lookup::pin(&mut desk.memory, &label, &known, &vouched)?;
     let live = known
         .account()

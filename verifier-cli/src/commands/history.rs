@@ -12,15 +12,13 @@ use crate::desk::{Desk, PolicyIs};
 use crate::exit::Exit;
 use crate::label;
 use crate::report::{Outcome, Report};
-use crate::resolve::{self, Depth, Known};
+use crate::resolve::{Depth, Known};
 
 /// `keyglass history LABEL`.
 pub(super) fn run(context: &Context, args: &args::History) -> Outcome {
     let label = label::parse(&args.label)?;
     let mut desk = Desk::open(context)?;
-    let (known, vouched) = desk.ask(PolicyIs::Demanded, |s, d| {
-        resolve::resolve(s, d, &label, Depth::Whole)
-    })?;
+    let (known, vouched) = desk.know(PolicyIs::Demanded, &label, Depth::Whole)?;
     lookup::pin(&mut desk.memory, &label, &known, &vouched)?;
     desk.memory.save()?;
     let (lines, versions) = rows(&label, &known);

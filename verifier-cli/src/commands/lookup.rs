@@ -6,54 +6,40 @@ use keyglass_protocol::label::Label;
 use keyglass_protocol::quantity::{Millis, Seconds};
 use keyglass_protocol::record::AccountState;
 
-use super::words;
+use super::{batch, words};
 use crate::args;
 use crate::clock;
 use crate::contacts;
-use crate::context::{Context, Memory};
+use crate::context::{self, Context, Memory};
 use crate::desk::{self, Desk, PolicyIs, Unusual, Vouched};
 use crate::exit::Exit;
 use crate::label;
-use crate::output::json_object;
+use crate::moved;
 use crate::report::{Failure, Outcome, Report};
 use crate::resolve::{self, Change, Depth, Known};
-use crate::saved::{SavedLookup, read_capped};
+use crate::saved::SavedLookup;
 use crate::source::Saved;
 use crate::state::{Worry, write_new};
-
-/// Largest list of labels in bytes.
-const MAX_BATCH_FILE: usize = 16 << 20;
 
 /// `keyglass lookup`.
 pub(super) fn run(context: &Context, args: &args::Lookup) -> Outcome {
     if let Some(file) = &args.batch {
-        return batch(context, file);
+        return batch::run(context, file);
     }
     let label = label::parse(args.label.as_deref().unwrap_or_default())?;
     let mut desk = Desk::open(context)?;
     lookup(&mut desk, &label, args.save.as_deref())
 }
 
-fn lookup(desk: &mut Desk<'_>, label: &Label, save: Option<&Path>) -> Outcome {
+/// Looks one label up.
+pub(super) fn lookup(desk: &mut Desk<'_>, label: &Label, save: Option<&Path>) -> Outcome {
     let depth = if save.is_some() {
         Depth::Whole
     } else {
         Depth::FromPin
     };
-    let (known, vouched) = desk.ask(PolicyIs::Demanded, |s, d| resolve::resolve(s, d, label, depth))?;
-    let (first, changes) = pin(&mut desk.memory, label, &known, &vouched)?;
-    desk.memory.save()?;
-    if let Some(account) = known.account() {
-        desk.demand_own_key(label, account.newest())?;
-    }
-    demand_no_concern(desk, label)?;
-    let mut report = describe(label, &known);
-    let contact = contacts::find(desk.memory.directory()?, "", label.as_str());
-    report = words::contact(report, contact);
-    if known.account().is_some() {
-        report = words::changes(report, &changes, first);
-    }
-    report = vouched.describe(desk.memory.directory()?, report);
+    let (known, vouched) = desk.know(PolicyIs::Demanded, label, depth)?;
+    let mut report = conclude(desk, label, &known, &vouched)?;
     if let Some(path) = save {
         let bytes = SavedLookup {
             label: label.clone(),
@@ -70,6 +56,23 @@ fn lookup(desk: &mut Desk<'_>, label: &Label, save: Option<&Path>) -> Outcome {
         report = report.line("saved", shown.clone()).json("saved", shown);
     }
     Ok(report)
+}
+
+/// Remembers what is known, and says it, unless it is no answer to rely on.
+pub(super) fn conclude(desk: &mut Desk<'_>, label: &Label, known: &Known, vouched: &Vouched) -> Outcome {
+    let (first, changes) = pin(&mut desk.memory, label, known, vouched)?;
+    desk.memory.save()?;
+    if let Some(account) = known.account() {
+        desk.demand_own_key(label, account.newest())?;
+    }
+    demand_no_concern(desk, label)?;
+    let mut report = describe(label, known);
+    let contact = contacts::find(desk.memory.directory()?, "", label.as_str());
+    report = words::contact(report, contact);
+    if known.account().is_some() {
+        report = words::changes(report, &changes, first);
+    }
+    Ok(vouched.describe(desk.memory.directory()?, report))
 }
 
 /// Somebody whose safety number was compared, and who has another key now or did not match then, is no answer to rely on.
@@ -160,7 +163,7 @@ pub(super) fn verify(context: &Context, args: &args::VerifyFile) -> Outcome {
         accept_new_keys: false,
     });
     let question = |s: &mut crate::session::Session<'_>, d: &_| resolve::resolve(s, d, &label, Depth::Whole);
-    let (known, vouched) = desk::ask(
+    let (known, mut vouched) = desk::ask(
         context,
         &mut memory,
         &mut source,
@@ -168,6 +171,8 @@ pub(super) fn verify(context: &Context, args: &args::VerifyFile) -> Outcome {
         unusual,
         question,
     )?;
+    let trust = context::trust(memory.directory()?, &context.settings)?;
+    vouched.moved = moved::unchecked(memory.directory()?, trust.document(), &known);
     // A file is not the directory: it may be older than what is known, so nothing is remembered from it.
     let mut report = describe(&label, &known).json("as_of_ms", now.map(Millis::get));
     if let Some(then) = now {
@@ -218,55 +223,4 @@ fn newest_time(saved: &SavedLookup, memory: &Memory) -> Result<Millis, Failure> 
         }
     }
     Ok(newest)
-}
-
-/// `keyglass lookup --batch FILE`: one verdict per line, the gravest is the exit code.
-fn batch(context: &Context, file: &Path) -> Outcome {
-    let bytes = read_capped(file, MAX_BATCH_FILE)?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| Failure::malformed("not-utf8", format!("{} is not UTF-8", file.display())))?;
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty() && !l.starts_with('#'))
-        .collect();
-    let mut desk = Desk::open(context)?;
-    let mut worst = Report::new("authorised", "");
-    let mut results = Vec::new();
-    let mut body = String::new();
-    let mut all_audited = true;
-    for (done, line) in lines.iter().enumerate() {
-        if done % 20 == 19 {
-            context
-                .style
-                .progress(&format!("{} of {} looked up…", done + 1, lines.len()));
-        }
-        let outcome = label::parse(line).and_then(|label| lookup(&mut desk, &label, None));
-        let (exit, reason, words) = match &outcome {
-            Ok(report) => (report.exit, report.reason, report.headline.clone()),
-            Err(failure) => (
-                failure.exit,
-                failure.reason,
-                format!("{line}: {} ({})", failure.failed, failure.reason),
-            ),
-        };
-        all_audited &= matches!(&outcome, Ok(report) if report.audited);
-        if exit.gravity() > worst.exit.gravity() {
-            worst = Report::new(reason, "").exit(exit);
-        }
-        body.push_str(&format!("{:>2}  {words}\n", exit.code()));
-        let mut object = json_object(&outcome);
-        object.insert("asked".into(), (*line).into());
-        object.remove("schema");
-        results.push(serde_json::Value::Object(object));
-    }
-    let good = results
-        .iter()
-        .filter(|r| r.get("exit_code").is_some_and(|c| *c == 0))
-        .count();
-    worst.headline = format!("{good} of {} verified", lines.len());
-    worst.body = body;
-    Ok(worst
-        .audited(all_audited && !lines.is_empty())
-        .json("results", results))
 }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod batch;
 mod call;
 mod checkpoint;
 mod close;
@@ -12,7 +13,6 @@ mod handle;
 mod history;
 mod identity;
 mod lookup;
-mod migration;
 mod monitor;
 mod receipt;
 mod recover;
@@ -22,6 +22,7 @@ mod transfer;
 mod transport;
 mod trust;
 mod watched;
+mod watched_alias;
 mod words;
 
 use crate::args::Command;

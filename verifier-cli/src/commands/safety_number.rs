@@ -33,11 +33,12 @@ pub(super) fn run(context: &Context, args: &args::SafetyNumber) -> Outcome {
         let (number, who) = by_hand(&args.id, &args.key, context.settings.offline)?;
         return from_keys(context.style, &number, &who, args, &theirs);
     };
-    let (mut memory, pair) = match pair(context, contact, args.which.account.as_deref())? {
+    let comparing = theirs.is_given();
+    let (mut memory, pair) = match pair(context, contact, args.which.account.as_deref(), comparing)? {
         Ok(found) => found,
         Err(nobody) => return Ok(*nobody),
     };
-    if theirs.is_given() {
+    if comparing {
         return compare(&mut memory, &pair, &theirs);
     }
     let report = pair.describe(&memory)?;
@@ -99,15 +100,19 @@ pub(super) struct Pair {
     vouched: Option<Vouched>,
     /// When they were authorised, ms since 1970, and whether an auditor vouched then.
     earlier: Option<(u64, bool)>,
+    /// What is not taken for theirs unless the numbers agree: it did not move here from the log before.
+    unmoved: Option<Known>,
 }
 
 /// Both sides: authorised just now, or, with `--offline`, when they were looked up last.
 ///
-/// The inner error is the verdict on a side that has no key.
+/// The inner error is the verdict on a side that has no key. `comparing` says that the other's number is at hand: that
+/// tells more than a log can, so it does not matter then how their key came into this one.
 pub(super) fn pair(
     context: &Context,
     contact: &str,
     own: Option<&str>,
+    comparing: bool,
 ) -> Result<Result<(Memory, Pair), Box<Report>>, Failure> {
     if context.settings.offline {
         let memory = context.memory()?;
@@ -115,7 +120,7 @@ pub(super) fn pair(
         return Ok(Ok((memory, pair)));
     }
     let mut desk = Desk::open(context)?;
-    let pair = verified(&mut desk, contact, own)?;
+    let pair = verified(&mut desk, contact, own, comparing)?;
     Ok(pair.map(|pair| (desk.memory, pair)))
 }
 
@@ -123,37 +128,61 @@ fn verified(
     desk: &mut Desk<'_>,
     name: &str,
     own: Option<&str>,
+    comparing: bool,
 ) -> Result<Result<Pair, Box<Report>>, Failure> {
     let theirs = contact_label(desk.memory.directory()?, name)?;
     let ours = own_label(desk.memory.directory()?, own)?;
-    let mut records = Vec::new();
-    let mut newest = None;
-    for label in [&ours, &theirs] {
-        let (known, vouched) = desk.ask(PolicyIs::Demanded, |s, d| {
-            resolve::resolve(s, d, label, Depth::FromPin)
-        })?;
-        lookup::pin(&mut desk.memory, label, &known, &vouched)?;
-        match live(&known) {
-            Some(record) => {
-                desk.demand_own_key(label, &record)?;
-                records.push(record);
-            }
-            None => {
-                desk.memory.save()?;
-                let report = vouched.describe(desk.memory.directory()?, lookup::describe(label, &known));
+    let mut sides = Vec::new();
+    for (label, may_be_unmoved) in [(&ours, false), (&theirs, comparing)] {
+        let (record, side) = side(desk, label, may_be_unmoved)?;
+        desk.memory.save()?;
+        match record {
+            Ok(record) => sides.push((record, side)),
+            Err(none) => {
+                let report = side.vouched.describe(desk.memory.directory()?, *none);
                 return Ok(Err(Box::new(report)));
             }
         }
-        newest = Some(vouched);
     }
-    desk.memory.save()?;
-    let [mine, yours] = <[AccountRecord; 2]>::try_from(records)
+    let [(mine, _), (yours, side)] = <[(AccountRecord, Side); 2]>::try_from(sides)
         .map_err(|_| Failure::internal("no-answer", "nothing was asked"))?;
     let pair = Pair {
-        vouched: newest,
+        vouched: Some(side.vouched),
+        unmoved: side.unmoved,
         ..Pair::new(name, theirs, mine, yours)?
     };
     Ok(Ok(pair))
+}
+
+/// Who vouches for one side, and what of it did not move here as it should.
+struct Side {
+    vouched: Vouched,
+    unmoved: Option<Known>,
+}
+
+/// One side, or the verdict that it has no key. What did not move here as it should is pinned only if the numbers agree.
+fn side(
+    desk: &mut Desk<'_>,
+    label: &Label,
+    may_be_unmoved: bool,
+) -> Result<(Result<AccountRecord, Box<Report>>, Side), Failure> {
+    let (known, mut vouched) = desk.ask(PolicyIs::Demanded, |s, d| {
+        resolve::resolve(s, d, label, Depth::FromPin)
+    })?;
+    let record = live(&known).ok_or_else(|| Box::new(lookup::describe(label, &known)));
+    if let Ok(record) = &record {
+        desk.demand_own_key(label, record)?;
+    }
+    let unmoved = match desk.moved(label, &known) {
+        Ok(moved) => {
+            vouched.moved = moved;
+            lookup::pin(&mut desk.memory, label, &known, &vouched)?;
+            None
+        }
+        Err(_) if may_be_unmoved && record.is_ok() => Some(known),
+        Err(failure) => return Err(failure),
+    };
+    Ok((record, Side { vouched, unmoved }))
 }
 
 fn live(known: &Known) -> Option<AccountRecord> {
@@ -206,6 +235,7 @@ impl Pair {
             devices,
             vouched: None,
             earlier: None,
+            unmoved: None,
         })
     }
 
@@ -302,6 +332,9 @@ fn picture(modules: &Modules, path: &Path) -> Result<Vec<u8>, Failure> {
 pub(super) fn compare(memory: &mut Memory, pair: &Pair, theirs: &Theirs) -> Outcome {
     let (how, agrees) = theirs.compare(&pair.number)?;
     let now = clock::now().get();
+    if let (true, Some(known), Some(vouched)) = (agrees, &pair.unmoved, &pair.vouched) {
+        lookup::pin(memory, &pair.label, known, vouched)?;
+    }
     let directory = memory.directory_mut()?;
     let name = contacts::find(directory, &pair.name, pair.label.as_str()).map(|(name, _)| name.clone());
     let name = name.unwrap_or_else(|| label::show(&pair.label));

@@ -9,15 +9,15 @@ use keyglass_protocol::quantity::ConfigHash;
 use serde_json::json;
 
 use super::checkpoint;
-use super::migration::{self, Link};
 use crate::args;
 use crate::clock;
 use crate::configs;
-use crate::context::Context;
+use crate::context::{Context, Memory};
 use crate::desk::{self, PolicyIs, Unusual};
 use crate::exit::Exit;
 use crate::http::{Http, parse_base};
 use crate::log_reader::Tiles;
+use crate::migration::{self, Link};
 use crate::report::{Failure, Outcome, Report};
 use crate::saved::read_capped;
 use crate::session::{Session, Trouble};
@@ -76,7 +76,7 @@ fn add(context: &Context, url: &str, given: Given) -> Outcome {
     let url = parse_base(url)?.to_string();
     let http = context.http_to(&url)?;
     let _waiting = context.style.waiting("asking the directory…");
-    let home = context.home()?;
+    let mut home = context.home()?;
     let mut state = home.load()?;
     let (document, first_use) = first_document(&http, &given)?;
     let values = document.values();
@@ -87,7 +87,15 @@ fn add(context: &Context, url: &str, given: Given) -> Outcome {
     {
         return compared(context, &home, state, index, &given, &document);
     }
-    let link = migration::link(context, &state, &document)?;
+    let mut link = migration::link(context, &state, &document)?;
+    if let Link::Claimed(_) = &link {
+        let memory = see_the_end(context, Memory::of(home, state, 0), &document)?;
+        (home, state) = memory.into_parts();
+        link = migration::link(context, &state, &document)?;
+    }
+    if let (Link::Claimed(why), true) = (&link, first_use) {
+        return Err(unlinked(why));
+    }
     let mut directory = Directory::new(
         values.origin.to_string(),
         url.trim_end_matches('/').to_owned(),
@@ -104,13 +112,41 @@ fn add(context: &Context, url: &str, given: Given) -> Outcome {
     let report = match link {
         Link::Stranger => describe_new(&directory, &trust),
         Link::Claimed(why) => describe_new(&directory, &trust).note(format!(
-            "it says that it continues a pinned log; {why}, then add it again"
+            "it says that it continues a pinned log, which does not say so: {why}; nobody moved along"
         )),
         Link::Proven(old) => linked(describe_new(&directory, &trust), &old.origin),
     };
     state.directories.push(directory);
     home.save(&state)?;
     Ok(report)
+}
+
+/// Follows the pinned log that a new one says it continues: to its last leaf, and to the configuration that this names.
+fn see_the_end(context: &Context, mut memory: Memory, document: &ConfigDocument) -> Result<Memory, Failure> {
+    let Some(before) = &document.values().predecessor else {
+        return Ok(memory);
+    };
+    memory.visit(before.origin.as_str(), |memory| {
+        let http = context.http_to(&memory.directory()?.url)?;
+        let mut source = Online::new(&http);
+        let question = |s: &mut Session<'_>, _: &_| checkpoint::newest(s, &http);
+        desk::ask(context, memory, &mut source, PolicyIs::Demanded, None, question).map(drop)
+    })?;
+    memory.save()?;
+    Ok(memory)
+}
+
+/// It says that it continues a pinned log, and that log does not say so.
+fn unlinked(why: &str) -> Failure {
+    Failure::missing(
+        "successor-missing",
+        format!("this directory says that it continues a pinned log, which does not say so: {why}"),
+    )
+    .checked("the pinned log's newest head and the configuration that it names")
+    .meaning("the old log has not ended yet, or somebody passes another log off as the next one")
+    .next(
+        "nothing was pinned; try again later, or give --log-vkey and --config-sha256 to pin it as a stranger",
+    )
 }
 
 /// A pinned directory again: with its log key and a configuration of its chain, the user says that he compared them.
@@ -390,7 +426,7 @@ fn update(context: &Context, policy: Option<&Path>) -> Outcome {
     })
 }
 
-fn finish_update(context: &Context, mut memory: crate::context::Memory, changes: &[&str]) -> Outcome {
+fn finish_update(context: &Context, mut memory: Memory, changes: &[&str]) -> Outcome {
     memory.save()?;
     let directory = memory.directory_mut()?;
     let trust = crate::context::trust(directory, &context.settings)?;

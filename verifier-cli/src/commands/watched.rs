@@ -1,11 +1,11 @@
-//! What `monitor` says about one own account, one own name, one contact.
+//! What `monitor` says about one own account, one contact.
 
 use keyglass_protocol::label::Label;
 use keyglass_protocol::quantity::Epoch;
 use keyglass_protocol::record::{AccountKind, AccountRecord, AccountState};
 
-use super::lookup;
 use super::monitor::Finding;
+use super::{lookup, watched_alias};
 use crate::contacts;
 use crate::desk::{Desk, PolicyIs};
 use crate::exit::Exit;
@@ -15,7 +15,8 @@ use crate::report::Failure;
 use crate::resolve::{self, Change, Depth, Known};
 use crate::state::{OwnAccount, Worry};
 
-const NOT_MINE: &str =
+/// What to do about what this device did not do.
+pub(super) const NOT_MINE: &str =
     "if it was not you: warn your contacts through another channel; if it was: keyglass monitor --accept";
 
 /// One own account and its names: every version that this device did not make is compared with the keys it knows.
@@ -29,6 +30,9 @@ pub(super) fn own_account(desk: &mut Desk<'_>, id: &str, accept: bool) -> Result
     });
     let (known, vouched) = asked.map_err(proven)?;
     let mut findings = Vec::new();
+    if own.walked == 0 {
+        findings.extend(not_moved(desk, &label, &known)?);
+    }
     match &known {
         Known::Account(found) => {
             let records = found.chain().records();
@@ -65,13 +69,33 @@ pub(super) fn own_account(desk: &mut Desk<'_>, id: &str, accept: bool) -> Result
         lookup::pin(&mut desk.memory, &label, &known, &vouched)?;
     }
     for alias in account(desk, id)?.aliases.keys() {
-        findings.extend(own_alias(desk, id, alias, accept)?);
+        findings.extend(watched_alias::own_alias(desk, id, alias, accept)?);
     }
     Ok(findings)
 }
 
+/// What came here from the log before in another form than it had there.
+pub(super) fn not_moved(
+    desk: &mut Desk<'_>,
+    label: &Label,
+    known: &Known,
+) -> Result<Option<Finding>, Failure> {
+    match desk.moved_anew(label, known) {
+        Ok(_) => Ok(None),
+        Err(failure) if matches!(failure.exit, Exit::Invalid | Exit::Alarm) => {
+            let finding = Finding::failed(&label::show(label), &failure);
+            Ok(Some(Finding {
+                exit: Exit::Alarm,
+                next: NOT_MINE.to_owned(),
+                ..finding
+            }))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
 /// What is refused about one's own label, and can be proven to anybody, is an alarm.
-fn proven(mut failure: Failure) -> Failure {
+pub(super) fn proven(mut failure: Failure) -> Failure {
     let is_evidence = failure
         .saved
         .as_ref()
@@ -82,7 +106,7 @@ fn proven(mut failure: Failure) -> Failure {
     failure
 }
 
-fn account(desk: &Desk<'_>, id: &str) -> Result<OwnAccount, Failure> {
+pub(super) fn account(desk: &Desk<'_>, id: &str) -> Result<OwnAccount, Failure> {
     let directory = desk.memory.directory()?;
     directory
         .accounts
@@ -211,78 +235,6 @@ fn settle_walk(desk: &mut Desk<'_>, id: &str, newest: &AccountRecord) -> Result<
     Ok(())
 }
 
-/// One own handle or number: nobody but this device may move it.
-fn own_alias(desk: &mut Desk<'_>, id: &str, alias: &str, accept: bool) -> Result<Vec<Finding>, Failure> {
-    let label = label::parse(alias)?;
-    let shown = label::show(&label);
-    let walked = account(desk, id)?.aliases.get(alias).copied().unwrap_or_default();
-    let asked = desk.ask(PolicyIs::Reported, |s, d| {
-        resolve::resolve(s, d, &label, Depth::Whole)
-    });
-    let (known, vouched) = asked.map_err(proven)?;
-    let Some(found) = known.alias() else {
-        let text = "the directory says that your name does not exist";
-        return Ok(vec![Finding::alarm(&shown, "own-alias-gone", text, NOT_MINE)]);
-    };
-    let directory = desk.memory.directory()?;
-    let foreign = found
-        .chain()
-        .records()
-        .iter()
-        .filter(|(_, r)| r.version.get() > walked && !directory.is_made_here(r.bytes()));
-    let mut findings: Vec<Finding> = foreign
-        .map(|(epoch, r)| {
-            let subject = format!(
-                "{shown} version {} (epoch {epoch}, {})",
-                r.version,
-                r.kind.as_str()
-            );
-            let text = match &r.holder {
-                Some(holder) => format!(
-                    "your name points to {}, not by this device",
-                    holder.account.label()
-                ),
-                None => "your name was released, not by this device".to_owned(),
-            };
-            Finding::alarm(&subject, "own-alias-changed", text, NOT_MINE)
-        })
-        .collect();
-    if !accept && !findings.is_empty() {
-        let saved = desk
-            .keep_shown(&label, "own-alias-changed")?
-            .map(|p| p.display().to_string());
-        findings.iter_mut().for_each(|f| f.saved.clone_from(&saved));
-        return Ok(findings);
-    }
-    findings.iter_mut().for_each(Finding::accept);
-    let newest = found.newest();
-    let (version, held) = (
-        newest.version.get(),
-        newest.holder.as_ref().is_some_and(|h| h.account.as_str() == id),
-    );
-    let directory = desk.memory.directory_mut()?;
-    if let Some(mark) = own::mark(newest.bytes()) {
-        directory.made.remove(&mark);
-    }
-    if let Some(own) = directory.accounts.get_mut(id) {
-        if held {
-            own.aliases.insert(alias.to_owned(), version);
-        } else {
-            own.aliases.remove(alias);
-        }
-    }
-    if vouched.shortfall.is_none() {
-        lookup::pin(&mut desk.memory, &label, &known, &vouched)?;
-    }
-    let text = if held {
-        "points to you"
-    } else {
-        "is no longer yours, as you wanted"
-    };
-    findings.push(Finding::good(&shown, text));
-    Ok(findings)
-}
-
 /// One contact: a device change is a notice, another identity is an alarm until somebody looked at it.
 pub(super) fn contact(desk: &mut Desk<'_>, name: &str) -> Result<Vec<Finding>, Failure> {
     let directory = desk.memory.directory()?;
@@ -290,9 +242,7 @@ pub(super) fn contact(desk: &mut Desk<'_>, name: &str) -> Result<Vec<Finding>, F
         return Ok(Vec::new());
     };
     let label = label::parse(&contact.label)?;
-    let (known, vouched) = desk.ask(PolicyIs::Demanded, |s, d| {
-        resolve::resolve(s, d, &label, Depth::FromPin)
-    })?;
+    let (known, vouched) = desk.know(PolicyIs::Demanded, &label, Depth::FromPin)?;
     let (_, changes) = lookup::pin(&mut desk.memory, &label, &known, &vouched)?;
     let after = desk
         .memory

@@ -249,6 +249,8 @@ pub(crate) enum Worry {
     IdentityChanged,
     /// The handle or number points to another account.
     AccountChanged,
+    /// The first record here does not continue the final one in the log that this one continues.
+    NotMoved,
     /// A comparison of safety numbers did not agree.
     Mismatch,
 }

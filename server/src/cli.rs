@@ -1,5 +1,6 @@
 //! The command line.
 
+mod export;
 mod import;
 mod store;
 
@@ -91,6 +92,17 @@ enum Command {
     },
     /// Print the last state of a log that has ended, for the settings of the log that continues it
     FinalState,
+    /// Write every key of a log that has ended as lines for the `import` of the log that continues it
+    ///
+    /// The lines are signed with that log's import key and name the final records of this one, so that whoever has pinned
+    /// this log can check what moves. Closed accounts and released names stay behind.
+    ExportFinal {
+        /// The file, which must not exist
+        file: PathBuf,
+        /// The import key of the log that continues this one: its `import.key`
+        #[arg(long, value_name = "FILE")]
+        import_key: PathBuf,
+    },
     /// The guard: what the log key signed last
     Guard {
         #[command(subcommand)]
@@ -180,6 +192,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Restore { dir, replay }) => runtime.block_on(store::bring_back(settings, dir, replay)),
         Some(Command::VerifyStore { sample }) => runtime.block_on(store::verify(settings, sample)),
         Some(Command::FinalState) => final_state(&settings),
+        Some(Command::ExportFinal { file, import_key }) => export::run(&settings, &file, &import_key),
         Some(Command::Guard {
             command: GuardCommand::Init,
         }) => runtime.block_on(rebuild_guard(settings)),

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod configuration;
 pub mod cosigners;
 pub mod directory;
+pub mod export;
 mod files;
 pub mod final_state;
 pub mod guard;

@@ -6,7 +6,7 @@
 mod account;
 mod alias;
 mod error;
-mod handles;
+pub(crate) mod handles;
 mod noted;
 mod rules;
 

@@ -68,6 +68,20 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether another handle that looks like this one was there first. `skeleton` is what it looks like.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn is_confusable(&self, label: &Label, skeleton: &str) -> Result<bool, StoreError> {
+        let own = self.keys.label_hash(label.as_bytes());
+        let first = self.database.read("handle_of_a_look", |tx| {
+            owner(tx, &self.keys.skeleton_hash(skeleton))
+        })?;
+        Ok(first.is_some_and(|first| first != own))
+    }
+}
+
 impl Conditions<'_> {
     /// What stands in the way, if anything does.
     pub(super) fn obstacle(

@@ -19,6 +19,8 @@ use super::ImportError;
 use super::lines::Line;
 use crate::publisher::{Direct, PublishError};
 use crate::service::Service;
+use crate::settings::HandleSettings;
+use crate::submission::{SubmitError, handles};
 
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -36,6 +38,17 @@ pub enum BadRecord {
     /// Another record of this version stands in the tree.
     #[error("another record stands as version {0} of this label")]
     OtherRecord(KeyVersion),
+    /// The handle, or one that it looks like, is reserved.
+    #[error("the handle is reserved, or looks like one that is")]
+    HandleReserved,
+    /// The handle mixes scripts, or uses letters that are not in general use.
+    #[error(
+        "the handle mixes scripts that are not written together, or has letters that are not in general use"
+    )]
+    HandleRestricted,
+    /// The handle looks like one that was there before.
+    #[error("the handle looks like one that was there before")]
+    HandleConfusable,
     /// The version is not the one after the newest.
     #[error("version {found} does not follow version {newest}")]
     Gap {
@@ -54,6 +67,9 @@ impl BadRecord {
             Self::Json(_) => "bad-json",
             Self::Record(e) => e.reason(),
             Self::OtherRecord(_) => "other-record",
+            Self::HandleReserved => "handle-reserved",
+            Self::HandleRestricted => "handle-restricted",
+            Self::HandleConfusable => "handle-confusable",
             Self::Gap { .. } => "version-gap",
         }
     }
@@ -128,6 +144,10 @@ pub(super) struct Checker<'a> {
     newest: HashMap<Label, Newest>,
     /// Accounts that aliases of this epoch name: they must not change in it.
     named: HashSet<AccountId>,
+    /// Which handles may be claimed.
+    handles: &'a HandleSettings,
+    /// What the new handles of this epoch look like.
+    looks: HashMap<String, Label>,
 }
 
 impl<'a> Checker<'a> {
@@ -148,6 +168,8 @@ impl<'a> Checker<'a> {
             epoch: at.next().unwrap_or(at),
             newest: HashMap::new(),
             named: HashSet::new(),
+            handles: &service.settings.handles,
+            looks: HashMap::new(),
         };
         checker.load(labels).await?;
         // A release names nobody: the one who holds the alias so far is known only now.
@@ -213,6 +235,9 @@ impl<'a> Checker<'a> {
             Ok(true) => {}
             Ok(false) => return Ok(Verdict::Next),
             Err(error) => return Ok(Verdict::Bad(error.into())),
+        }
+        if let Some(why) = self.refused_handle(&label, &record)? {
+            return Ok(Verdict::Bad(why));
         }
         self.named.extend(record.holder().cloned());
         self.named.extend(self.holder_before(&label));
@@ -314,6 +339,31 @@ impl<'a> Checker<'a> {
             None => check_first_alias(&self.rules, record, &step),
             Some(previous) => check_alias_successor(&self.rules, previous, record, &step),
         }
+    }
+
+    /// A claim is judged as one over HTTP would be. What the platform had before is imported as it is, and a later
+    /// claim must not look like it.
+    fn refused_handle(&mut self, label: &Label, record: &Either) -> Result<Option<BadRecord>, ImportError> {
+        let (Label::Handle(handle), Either::Alias(record)) = (label, record) else {
+            return Ok(None);
+        };
+        let look = match handles::check(self.handles, handle, record) {
+            Ok(look) => look,
+            Err(SubmitError::HandleReserved) => return Ok(Some(BadRecord::HandleReserved)),
+            Err(_) => return Ok(Some(BadRecord::HandleRestricted)),
+        };
+        let Some((skeleton, unique)) = look else {
+            return Ok(None);
+        };
+        let taken = match self.looks.get(&skeleton) {
+            Some(first) => first != label,
+            None => self.store.is_confusable(label, &skeleton)?,
+        };
+        if taken && unique {
+            return Ok(Some(BadRecord::HandleConfusable));
+        }
+        self.looks.entry(skeleton).or_insert_with(|| label.clone());
+        Ok(None)
     }
 
     /// Who held an alias until now.

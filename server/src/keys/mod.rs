@@ -17,6 +17,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+use ed25519_dalek::SigningKey;
 use keyglass_protocol::note::VerifierKey;
 use zeroize::Zeroizing;
 
@@ -273,6 +274,14 @@ impl Role {
             _ => Purpose::Note,
         }
     }
+}
+
+/// The private import key of the log `origin`, which need not be this one.
+///
+/// # Errors
+/// [`KeyError`] if the file is missing, exposed or malformed, or holds another key.
+pub fn import_key(path: &Path, origin: &str) -> Result<SigningKey, KeyError> {
+    signer::private(path, &Role::Import.key_name(origin), Role::Import.purpose())
 }
 
 /// The public half of a key whose private half need not be here.

@@ -203,6 +203,20 @@ impl Purpose {
     }
 }
 
+/// The private key in a file of this name and purpose.
+pub(super) fn private(path: &Path, name: &str, purpose: Purpose) -> Result<SigningKey, KeyError> {
+    let (found, seed) = read(path, purpose)?;
+    if found == name {
+        Ok(SigningKey::from_bytes(&seed))
+    } else {
+        Err(KeyError::OtherName {
+            path: path.to_owned(),
+            expected: name.to_owned(),
+            found,
+        })
+    }
+}
+
 /// The name in a key file: for the log key, the origin.
 pub(super) fn name_of(path: &Path) -> Result<String, KeyError> {
     let named = token_file(path);

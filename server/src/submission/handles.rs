@@ -50,7 +50,7 @@ const RESERVED: [&str; 31] = [
 /// other may look so.
 ///
 /// Only claims are refused: what the platform had before is imported, and a handle that exists may be handed on.
-pub(super) fn check(
+pub(crate) fn check(
     settings: &HandleSettings,
     handle: &Handle,
     record: &AliasRecord,

@@ -240,6 +240,51 @@ fn bad_lines_are_reported_by_number_and_skipped_only_if_asked() {
 }
 
 #[test]
+fn claims_in_a_file_are_judged_like_others_and_what_was_there_before_is_not() {
+    for backend in BACKENDS {
+        run(async {
+            let place = place(backend);
+            let key = import_key(&place);
+            let mut alice = Person::new("alice", 1);
+            alice.newest = imported(&alice, &key);
+            let claim = |name: &str| line(alice.claim(&format!("handle:{name}"), None).bytes());
+            let (path, later) = (place.dir.path().join("lines"), place.dir.path().join("later"));
+            let records = [
+                (line(alice.newest.bytes()), None),
+                (claim("paypal"), None),
+                (claim("admin"), Some("handle-reserved")),
+                (claim("аlice"), Some("handle-restricted")),
+                (claim("paypa1"), Some("handle-confusable")),
+                (line(imported_handle(&alice, "support", &key).bytes()), None),
+                (line(imported_handle(&alice, "modern", &key).bytes()), None),
+                (claim("modem"), Some("handle-confusable")),
+            ];
+            let text: String = records.iter().map(|(text, _)| text.as_str()).collect();
+            std::fs::write(&path, text).unwrap();
+            let said = Said::default();
+            let done = import(&place, &path, true, Arc::new(NoSteps), &said)
+                .await
+                .unwrap();
+            let expected: Vec<String> = (1..)
+                .zip(&records)
+                .filter_map(|(number, (_, why))| Some(format!("{number} {}", (*why)?)))
+                .collect();
+            assert_eq!(said.all(), expected);
+            assert_eq!(done.counts.imported, 4);
+            // It is remembered what was there first.
+            std::fs::write(&later, claim("paypa1")).unwrap();
+            let refused = all(&place, &later).await.unwrap_err();
+            assert_eq!(refused.reason(), "handle-confusable");
+            let site = Site::open(&place).await;
+            let modem = alice.claim("handle:modem", None);
+            let (status, _, reason) = site.refuse_for(&modem.label(), modem.bytes()).await;
+            assert_eq!((status, reason.as_str()), (422, "handle-confusable"));
+            site.close().await;
+        });
+    }
+}
+
+#[test]
 fn a_key_change_waits_for_the_epoch_after_the_handle_that_names_the_key() {
     run(async {
         let place = place(Backend::Sqlite);

@@ -1,13 +1,17 @@
 //! A log ends and another one continues it: the old one stays readable, and a pin moves only over the link.
 
+use std::sync::Arc;
+
 use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::migration::{Link, MigrationError};
 use keyglass_protocol::quantity::{LogSize, RecordHash};
 use keyglass_protocol::record::AliasRecord;
 use keyglass_schema::test_database::Backend;
-use keyglass_server::final_state;
-use keyglass_server::publisher::Progress;
+use keyglass_server::clock::ManualClock;
+use keyglass_server::import::{self, Advance, BadRecord, Counts, Import, Watcher};
+use keyglass_server::publisher::{NoSteps, Progress};
 use keyglass_server::settings::Layer;
+use keyglass_server::{export, final_state};
 use keyglass_testkit::world::{ORIGIN, Person};
 
 use crate::common::outside::Outside;
@@ -166,6 +170,107 @@ fn an_account_moves_over_the_hash_of_its_final_record() {
         assert_eq!(new.refusal(), "config-predecessor-changed");
         site.close().await;
     });
+}
+
+#[test]
+fn everything_moves_with_an_export_and_an_import() {
+    for backend in BACKENDS {
+        run(async {
+            let (mut old, mut new) = (Place::new(backend), continuing(backend));
+            let mut site = Site::begun(&old).await;
+            let mut people: Vec<Person> = (1..=9).map(|n| Person::new(&format!("p{n}"), n)).collect();
+            for person in &people {
+                site.publish(&old, &person.label(), person.newest.bytes()).await;
+            }
+            let mut names = Vec::new();
+            for person in &people {
+                let name = label(&format!("handle:name-of-{}", person.id));
+                let claimed = person.claim(name.as_str(), None);
+                site.publish(&old, &name, claimed.bytes()).await;
+                names.push(claimed);
+            }
+            // One has a second version, one gave its name back, one closed the account.
+            let second = people[0].add_device(2, 9);
+            site.publish(&old, &people[0].label(), second.bytes()).await;
+            let released = people[1].release(&names[1]);
+            site.publish(&old, &names[1].label(), released.bytes()).await;
+            let closed = people[2].end(None);
+            site.publish(&old, &people[2].label(), closed.bytes()).await;
+            let refused = export::write(&site.service.store, &new.secret("import"), &mut Vec::new());
+            assert_eq!(refused.unwrap_err().reason(), "log-not-ended");
+            let site = end(&mut old, &new, site).await;
+            let mut outside = Outside::new(&site, None).await;
+            outside.check_log(&site).await;
+            let (_, answer) = outside.ask(&site, &people[0].label()).await;
+            let last = outside.verify_epoch(&site, &answer);
+
+            let mut lines = Vec::new();
+            let done = export::write(&site.service.store, &new.secret("import"), &mut lines).unwrap();
+            assert_eq!((done.accounts, done.aliases, done.ended), (8, 7, 3));
+            let file = new.dir.path().join("lines");
+            std::fs::write(&file, lines).unwrap();
+            let state = final_state::read(&site.service.store).unwrap();
+            let statement = new.dir.path().join("predecessor.json");
+            std::fs::write(&statement, state.to_json().unwrap()).unwrap();
+            new.layer.predecessor = Some(statement);
+            let imported = import(&new, &file).await;
+            assert_eq!((imported.lines, imported.imported, imported.skipped), (15, 15, 0));
+
+            let next = Site::open(&new).await;
+            let mut inside = Outside::new(&next, None).await;
+            inside.check_log(&next).await;
+            let continued = inside.trust.document().clone();
+            let link = Link::verify(outside.trust.document(), &last, &continued).unwrap();
+            for (n, person) in people.iter().enumerate() {
+                let found = inside.account(&next, &person.label()).await;
+                assert_eq!(found.is_some(), n != 2, "{}", person.id);
+                if n != 2 {
+                    let found = inside.history(&next, &person.label()).await;
+                    assert_eq!(link.account(&person.newest, found.newest()), Ok(()));
+                }
+            }
+            for (n, name) in names.iter().enumerate() {
+                if n == 1 || n == 2 {
+                    assert_eq!(inside.account(&next, &name.label()).await, None);
+                } else {
+                    let found = inside.alias(&next, &name.label()).await.unwrap();
+                    assert_eq!(link.alias(name, &found), Ok(()));
+                }
+            }
+            next.close().await;
+            site.close().await;
+        });
+    }
+}
+
+/// Imports a file of lines.
+async fn import(place: &Place, file: &std::path::Path) -> Counts {
+    let import = Import {
+        file: file.to_owned(),
+        skip_bad: false,
+    };
+    let clock: Arc<ManualClock> = Arc::clone(&place.clock);
+    let (settings, keys) = (place.settings(), place.keys());
+    import::start(settings, keys, clock, Arc::new(NoSteps), import, Box::new(Nobody))
+        .await
+        .unwrap()
+        .wait()
+        .await
+        .unwrap()
+        .counts
+}
+
+/// Nobody watches the import.
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn resumed(&mut self, _: &Advance) {}
+
+    fn advanced(&mut self, _: &Advance) {}
+
+    fn skipped(&mut self, line: u64, why: &BadRecord) {
+        panic!("line {line}: {why}");
+    }
 }
 
 #[test]

@@ -97,7 +97,10 @@ fn an_account_is_recovered_after_its_delay_unless_its_owner_objects() {
     // The new device goes on; the old one, and the contact, are told.
     place.good("phone", &["device", "add"]);
     place.good("phone", &["monitor"]);
-    assert_eq!(alarmed(&place, "alice"), "own-key-changed");
+    let (code, told) = place.keyglass("alice", &["monitor"]);
+    let findings = told["findings"].as_array().unwrap();
+    let taken = findings.iter().any(|f| f["reason"] == "own-key-changed");
+    assert!(code == ALARM && taken, "{told}");
     assert_eq!(alarmed(&place, "bob"), "contact-identity-changed");
     let listed = place.good("bob", &["contact", "list"]);
     assert_eq!(listed["contacts"][0]["concern_why"], "recovery", "{listed}");

@@ -275,7 +275,8 @@ fn claims_in_a_file_are_judged_like_others_and_what_was_there_before_is_not() {
             std::fs::write(&later, claim("paypa1")).unwrap();
             let refused = all(&place, &later).await.unwrap_err();
             assert_eq!(refused.reason(), "handle-confusable");
-            let site = Site::open(&place).await;
+            let mut site = Site::open(&place).await;
+            site.advance().await.unwrap();
             let modem = alice.claim("handle:modem", None);
             let (status, _, reason) = site.refuse_for(&modem.label(), modem.bytes()).await;
             assert_eq!((status, reason.as_str()), (422, "handle-confusable"));

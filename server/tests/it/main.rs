@@ -19,6 +19,7 @@ mod documented;
 mod erasure;
 mod hostile;
 mod import;
+mod imported;
 mod kinds;
 mod limits;
 mod migration;

@@ -198,8 +198,8 @@ fn everything_moves_with_an_export_and_an_import() {
             site.publish(&old, &people[2].label(), closed.bytes()).await;
             let refused = export::write(&site.service.store, &new.secret("import"), &mut Vec::new());
             assert_eq!(refused.unwrap_err().reason(), "log-not-ended");
-            let site = end(&mut old, &new, site).await;
             let mut outside = Outside::new(&site, None).await;
+            let site = end(&mut old, &new, site).await;
             outside.check_log(&site).await;
             let (_, answer) = outside.ask(&site, &people[0].label()).await;
             let last = outside.verify_epoch(&site, &answer);
@@ -216,7 +216,8 @@ fn everything_moves_with_an_export_and_an_import() {
             let imported = import(&new, &file).await;
             assert_eq!((imported.lines, imported.imported, imported.skipped), (15, 15, 0));
 
-            let next = Site::open(&new).await;
+            let mut next = Site::open(&new).await;
+            next.advance().await.unwrap();
             let mut inside = Outside::new(&next, None).await;
             inside.check_log(&next).await;
             let continued = inside.trust.document().clone();

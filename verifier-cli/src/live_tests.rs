@@ -5,7 +5,7 @@ use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::epoch::Trust;
 use keyglass_protocol::label::Label;
 use keyglass_protocol::log;
-use keyglass_protocol::message::{Answer, B64, ConsistencyProof, EpochProof};
+use keyglass_protocol::message::{Answer, B64, ConsistencyProof, EpochProof, LookupProof};
 use keyglass_protocol::note::VerifierKey;
 use keyglass_protocol::quantity::{ConfigHash, Epoch, KeyVersion, LogHash, LogSize};
 use keyglass_protocol::record::AccountState;
@@ -18,12 +18,15 @@ use crate::resolve::{self, Change, Depth, Known};
 use crate::session::{Session, Trouble};
 use crate::source::Source;
 use crate::state::{Directory, RememberedHead};
+use crate::together;
 
 /// A live source over a world; it may leave out the consistency proof, as a cache would.
 struct Live<'w> {
     world: &'w World,
     configs: Vec<ConfigDocument>,
     with_consistency: bool,
+    /// A step that nobody asked for, in the answer about several labels.
+    surplus: Option<LookupProof>,
     asked: Vec<String>,
     given: Vec<Answer>,
 }
@@ -34,6 +37,7 @@ impl<'w> Live<'w> {
             world,
             configs: vec![world.config.clone()],
             with_consistency: true,
+            surplus: None,
             asked: Vec::new(),
             given: Vec::new(),
         }
@@ -62,6 +66,20 @@ impl Source for Live<'_> {
     ) -> Result<Answer, Failure> {
         let answer = self.world.history(label, since.get());
         Ok(self.give(format!("{label}/history?since={since}"), answer, from))
+    }
+
+    fn lookups(&mut self, labels: &[Label]) -> Result<Option<Answer>, Failure> {
+        let mut answer = self.world.bare_answer(None);
+        for label in labels {
+            let one = self.world.lookup(label, None, None);
+            answer.lookups.extend(one.lookups);
+            answer.absences.extend(one.absences);
+        }
+        if let Some(surplus) = self.surplus.clone() {
+            answer.lookups.push(surplus);
+        }
+        let asked = format!("{} together", labels.len());
+        Ok(Some(self.give(asked, answer, None)))
     }
 
     fn config(&mut self, hash: &ConfigHash) -> Result<Option<Vec<u8>>, Failure> {
@@ -183,6 +201,66 @@ fn what_is_pinned_is_asked_for_from_there_on() {
     assert_eq!(changes, expected);
     assert_eq!(known.account().unwrap().chain().state(), AccountState::Live);
     assert_eq!(memory.head.as_ref().unwrap().size, scene.world.size().get());
+}
+
+#[test]
+fn one_answer_tells_what_is_absent_and_what_is_as_it_was() {
+    let mut scene = Scene::new();
+    let mut memory = directory(&scene.world.trust());
+    for label in ["account:bob", "handle:alice", "handle:old"] {
+        look(&scene.world, &mut Live::new(&scene.world), &mut memory, label).unwrap();
+    }
+    let labels = [
+        "account:bob",
+        "account:nobody",
+        "handle:alice",
+        "handle:old",
+        "phone:+1415",
+    ]
+    .map(|label| Label::parse(label).unwrap());
+    let ask = |scene: &Scene, surplus: Option<LookupProof>| {
+        let mut source = Live::new(&scene.world);
+        source.surplus = surplus;
+        let mut session = Session::new(&mut source, scene.world.trust(), head(&memory), scene.world.now);
+        let known = together::resolve(&mut session, &memory, &labels);
+        assert_eq!(source.asked, ["5 together"]);
+        known
+    };
+    let known = ask(&scene, None).unwrap();
+    let same = |known: &Option<Known>, wanted: &str| match known {
+        Some(Known::Absent) => wanted == "absent",
+        Some(Known::Account(account)) => account.newest().label().as_str() == wanted,
+        Some(Known::Alias(alias, account)) => {
+            format!("{} {}", alias.newest().alias, account.newest().label()) == wanted
+        }
+        Some(Known::Released(alias)) => format!("released {}", alias.newest().alias) == wanted,
+        None => wanted == "alone",
+    };
+    let expect = |known: &[Option<Known>], wanted: [&str; 5]| {
+        for (found, wanted) in known.iter().zip(wanted) {
+            assert!(same(found, wanted), "{found:?} instead of {wanted}");
+        }
+    };
+    let first = [
+        "account:bob",
+        "absent",
+        "handle:alice account:alice",
+        "released handle:old",
+        "absent",
+    ];
+    expect(&known, first);
+    // Whoever has another record, or was never met, is looked up alone.
+    scene.bob.add_device(7, 27);
+    scene.world.publish(&[scene.bob.entry()]);
+    let nobody = keyglass_testkit::world::Person::new("nobody", 8);
+    scene.world.publish(&[nobody.entry()]);
+    let known = ask(&scene, None).unwrap();
+    expect(&known, ["alone", "alone", first[2], first[3], "absent"]);
+    let surplus = scene.honest("account:bob").lookups.remove(0);
+    match ask(&scene, Some(surplus)).map(|_| ()).unwrap_err() {
+        Trouble::Refused(refusal) => assert_eq!(refusal.reason(), "surplus-lookup"),
+        Trouble::Failed(failure) => panic!("{failure:?}"),
+    }
 }
 
 #[test]

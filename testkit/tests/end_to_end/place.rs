@@ -1,4 +1,5 @@
 //! Where the three programs run.
+#![allow(dead_code, reason = "each test uses a part of this")]
 
 use std::path::PathBuf;
 use std::time::Duration;

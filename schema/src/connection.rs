@@ -77,8 +77,38 @@ impl CustomizeConnection<SqliteConnection, R2d2Error> for SqliteSettings {
     }
 }
 
+/// Postgres itself refuses every write of such a session, on a primary as on a standby.
+const READING: &str = "SET default_transaction_read_only = on";
+
+/// What the connections of a store may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// Everything.
+    Writing,
+    /// Reading only.
+    Reading,
+}
+
+impl CustomizeConnection<PgConnection, R2d2Error> for Session {
+    fn on_acquire(&self, conn: &mut PgConnection) -> Result<(), R2d2Error> {
+        match self {
+            Self::Writing => Ok(()),
+            Self::Reading => conn.batch_execute(READING).map_err(R2d2Error::QueryError),
+        }
+    }
+}
+
 impl Pools {
     pub(crate) fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        Self::open_for(url, Session::Writing)
+    }
+
+    /// The connections of a process that only reads. SQLite has no such sessions: there nothing but reading is asked for.
+    pub(crate) fn open_to_read(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        Self::open_for(url, Session::Reading)
+    }
+
+    fn open_for(url: &DatabaseUrl, session: Session) -> Result<Self, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => {
                 let path = path.to_str().ok_or(StoreError::BadUrl)?;
@@ -99,6 +129,7 @@ impl Pools {
                 .max_size(CONNECTIONS)
                 .min_idle(Some(1))
                 .connection_timeout(WAIT)
+                .connection_customizer(Box::new(session))
                 .build(ConnectionManager::new(url))
                 .map(Self::Postgres)
                 .map_err(|e| StoreError::Unreachable(e.to_string())),

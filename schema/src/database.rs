@@ -23,6 +23,13 @@ impl Database {
         })
     }
 
+    /// As [`Self::open`], for reading only.
+    pub(crate) fn open_to_read(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        Ok(Self {
+            pools: Arc::new(Pools::open_to_read(url)?),
+        })
+    }
+
     pub(crate) fn pools(&self) -> &Pools {
         &self.pools
     }

@@ -24,6 +24,15 @@ pub enum StoreError {
         /// The first version that this program does not know.
         found: String,
     },
+    /// The database lacks a migration, and this process may not apply any.
+    #[error("the database lacks the schema version {missing}: a sequencer brings it when it starts")]
+    OlderSchema {
+        /// The first version that is missing.
+        missing: String,
+    },
+    /// The database was never opened by a sequencer.
+    #[error("there is no directory in this database yet")]
+    NoDirectory,
     /// The key that was handed in is not the one that the database was made with.
     #[error("the storage key does not open this database")]
     WrongKey,
@@ -140,6 +149,8 @@ impl StoreError {
             Self::Query(_) => "database-error",
             Self::Migration(_) => "migration-failed",
             Self::NewerSchema { .. } => "newer-schema",
+            Self::OlderSchema { .. } => "older-schema",
+            Self::NoDirectory => "no-directory",
             Self::WrongKey => "wrong-storage-key",
             Self::Contended { .. } => "transaction-contended",
             Self::Corrupt { .. } => "corrupt-row",

@@ -1,6 +1,7 @@
 //! Bringing a database to this program's schema, and refusing one that is newer.
 
 use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::connection::{Pools, Tx};
@@ -13,6 +14,14 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Migrations of an auditor's own database, in order.
 const AUDITOR: EmbeddedMigrations = embed_migrations!("migrations/auditor");
+
+diesel::table! {
+    /// Where diesel notes what it has applied. Read by us, so that a session that may not write can ask.
+    #[sql_name = "__diesel_schema_migrations"]
+    applied (version) {
+        version -> Text,
+    }
+}
 
 /// Advisory lock (Postgres) under which one process migrates at a time: "keyglass" in ASCII.
 const LOCK: &str = "SELECT pg_advisory_lock(7738144409047544691)";
@@ -30,6 +39,49 @@ pub(crate) fn migrate(pools: &Pools) -> Result<(), StoreError> {
             done
         }
     })
+}
+
+/// Demands that exactly this program's migrations were applied, and applies none.
+pub(crate) fn demand_schema(pools: &Pools) -> Result<(), StoreError> {
+    pools.bare(|tx| match tx {
+        Tx::Sqlite(conn) => {
+            let query = applied::table.select(applied::version);
+            compare(&known::<diesel::sqlite::Sqlite>(&SQLITE)?, query.load(*conn))
+        }
+        Tx::Postgres(conn) => {
+            let query = applied::table.select(applied::version);
+            compare(&known::<diesel::pg::Pg>(&POSTGRES)?, query.load(*conn))
+        }
+    })
+}
+
+/// A database in which no migration was ever applied has no table of them.
+fn compare(known: &[String], applied: diesel::QueryResult<Vec<String>>) -> Result<(), StoreError> {
+    let applied = match applied {
+        Err(diesel::result::Error::DatabaseError(_, _)) => Vec::new(),
+        other => other?,
+    };
+    let missing = known.iter().find(|version| !applied.contains(version));
+    if let Some(version) = missing {
+        return Err(StoreError::OlderSchema {
+            missing: version.clone(),
+        });
+    }
+    match applied.into_iter().find(|version| !known.contains(version)) {
+        Some(found) => Err(StoreError::NewerSchema { found }),
+        None => Ok(()),
+    }
+}
+
+fn known<B: diesel::backend::Backend>(ours: &EmbeddedMigrations) -> Result<Vec<String>, StoreError>
+where
+    EmbeddedMigrations: MigrationSource<B>,
+{
+    let migrations: Vec<Box<dyn Migration<B>>> = ours.migrations().map_err(failed)?;
+    Ok(migrations
+        .iter()
+        .map(|m| m.name().version().to_string())
+        .collect())
 }
 
 /// Applies what is missing to an auditor's own database, which is always SQLite.

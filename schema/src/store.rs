@@ -10,7 +10,7 @@ use crate::connection::{Tx, on_both};
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::keys::{Sealed, StoreKeys};
-use crate::migrate::migrate;
+use crate::migrate::{demand_schema, migrate};
 use crate::number::loaded_version;
 use crate::tables::meta;
 use crate::tree::{HeldTrees, Selection, Tree, TreeStore, select_state, tree_head, user_data};
@@ -58,6 +58,22 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a database that others write, for reading only: a hot standby will do. Nothing is migrated.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`StoreError::OlderSchema`], [`StoreError::NoDirectory`].
+    pub fn open_to_read(url: &DatabaseUrl, keys: StoreKeys) -> Result<Self, StoreError> {
+        let database = Database::open_to_read(url)?;
+        demand_schema(database.pools())?;
+        let stored = database.read_one("check_key", key_check)?;
+        opens(&keys, &stored.ok_or(StoreError::NoDirectory)?)?;
+        Ok(Self {
+            database,
+            keys,
+            trees: Arc::default(),
+        })
+    }
+
     /// akd's storage for the one publisher.
     pub fn tree(&self) -> TreeStore {
         TreeStore::new(self.database.clone(), self.keys.clone(), Arc::clone(&self.trees))
@@ -70,6 +86,11 @@ impl Store {
     /// [`StoreError::EpochMoved`] if the stored tree has not reached this epoch; or the database fails or is damaged.
     pub fn tree_at(&self, epoch: Epoch) -> Result<Arc<Tree>, StoreError> {
         self.trees.at(&self.database, epoch.get())
+    }
+
+    /// The tree as it stood at `epoch`, if it is in memory.
+    pub fn held_tree(&self, epoch: Epoch) -> Option<Arc<Tree>> {
+        self.trees.find(epoch.get())
     }
 
     /// Whether readers that stand on `epoch` are at most one epoch behind what this process knows of the tree. Does not
@@ -169,16 +190,22 @@ pub(crate) fn stored_version(
 
 /// The first opening seals the check value, every later one must open it.
 fn check_key(tx: &mut Tx<'_>, keys: &StoreKeys) -> Result<(), StoreError> {
-    let stored: Option<Vec<u8>> =
-        on_both!(tx, conn => meta::table.select(meta::key_check).first(conn).optional()?);
-    let Some(stored) = stored else {
+    let Some(stored) = key_check(tx)? else {
         let sealed = keys.seal(Sealed::Meta, b"key_check", KEY_CHECK)?;
         on_both!(tx, conn => diesel::insert_into(meta::table)
             .values((meta::id.eq(1_i16), meta::key_check.eq(&sealed)))
             .execute(conn)?);
         return Ok(());
     };
-    match keys.open(Sealed::Meta, b"key_check", &stored) {
+    opens(keys, &stored)
+}
+
+fn key_check(tx: &mut Tx<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(on_both!(tx, conn => meta::table.select(meta::key_check).first(conn).optional()?))
+}
+
+fn opens(keys: &StoreKeys, stored: &[u8]) -> Result<(), StoreError> {
+    match keys.open(Sealed::Meta, b"key_check", stored) {
         Ok(text) if text == KEY_CHECK => Ok(()),
         _ => Err(StoreError::WrongKey),
     }

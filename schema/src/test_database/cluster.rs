@@ -129,6 +129,19 @@ impl Drop for Cluster {
     }
 }
 
+/// The directory of all of Postgres' programs.
+///
+/// # Errors
+/// What is missing, and what to install.
+pub fn postgres_programs() -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = find_programs(&path, Path::new(DEBIAN))?.join("initdb");
+    // On the PATH there may be links to some of them only.
+    let real = fs::canonicalize(found).map_err(text)?;
+    let folder = real.parent().ok_or("initdb lies in no folder")?;
+    Ok(folder.to_owned())
+}
+
 /// The directory of `initdb` and `postgres`: from the PATH, else the newest of Debian's.
 fn find_programs(path: &OsStr, debian: &Path) -> Result<PathBuf, String> {
     let mut candidates: Vec<PathBuf> = std::env::split_paths(path).collect();
@@ -155,7 +168,10 @@ fn find_programs(path: &OsStr, debian: &Path) -> Result<PathBuf, String> {
 }
 
 /// Root hands directory and process to an unprivileged user; others keep both.
-fn give_to_unprivileged(command: &mut Command, dir: &Path) -> Result<(), String> {
+///
+/// # Errors
+/// There is no such user, or the directory cannot be handed on.
+pub fn give_to_unprivileged(command: &mut Command, dir: &Path) -> Result<(), String> {
     if fs::metadata("/proc/self")
         .or_else(|_| fs::metadata(dir))
         .map_err(text)?

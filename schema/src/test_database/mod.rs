@@ -22,7 +22,7 @@ use crate::keys::StoreKeys;
 use crate::migrate::{migrate, revert_all};
 use crate::store::Store;
 use crate::url::DatabaseUrl;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, give_to_unprivileged, postgres_programs};
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,29 @@ pub fn on_both(test: impl Fn(&TestDatabase)) {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         test(&TestDatabase::new(backend));
     }
+}
+
+/// Answers of a query with one text column named `line`, on any Postgres server.
+///
+/// # Errors
+/// The server is not to be had or refuses.
+pub fn lines_of(url: &str, sql: &str) -> Result<Vec<String>, String> {
+    let mut conn = PgConnection::establish(url).map_err(|e| e.to_string())?;
+    let lines: QueryResult<Vec<Line>> = diesel::sql_query(sql).load(&mut conn);
+    Ok(lines
+        .map_err(|e| e.to_string())?
+        .into_iter()
+        .map(|line| line.line)
+        .collect())
+}
+
+/// Runs SQL on any Postgres server.
+///
+/// # Errors
+/// As [`lines_of`].
+pub fn execute_on(url: &str, sql: &str) -> Result<(), String> {
+    let mut conn = PgConnection::establish(url).map_err(|e| e.to_string())?;
+    conn.batch_execute(sql).map_err(|e| e.to_string())
 }
 
 fn shared_cluster() -> &'static Cluster {

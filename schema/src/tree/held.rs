@@ -74,7 +74,8 @@ impl HeldTrees {
         self.trees.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn find(&self, epoch: u64) -> Option<Arc<Tree>> {
+    /// The tree of `epoch`, if it is held.
+    pub(crate) fn find(&self, epoch: u64) -> Option<Arc<Tree>> {
         self.read(|trees| trees.iter().find(|tree| tree.epoch().get() == epoch).cloned())
     }
 

@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Result, ensure};
+
 /// A child process. It is killed and waited for when this is dropped, also while a test panics.
 pub struct Process {
     child: Child,
@@ -97,6 +99,23 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
+    /// SIGSTOP: it stands still, and knows nothing of it afterwards.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT, after [`Self::pause`].
+    pub fn wake(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let told = Command::new("kill")
+            .args(["-s", name, &self.id().to_string()])
+            .status();
+        assert!(told.unwrap().success(), "kill -s {name}");
+    }
+
     /// SIGKILL.
     ///
     /// # Panics
@@ -166,6 +185,29 @@ fn build_programs() -> PathBuf {
     // <target>/<profile>/deps/<this test>
     let own = std::env::current_exe().unwrap();
     own.ancestors().nth(2).map(Path::to_owned).unwrap()
+}
+
+/// Builds one of the testkit's own programs, for another of them; answers where it is. They lie beside each other.
+///
+/// # Errors
+/// It does not build.
+pub fn built_beside(program: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("this program lies in a folder")?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args([
+        "build",
+        "--locked",
+        "--quiet",
+        "-p",
+        "keyglass-testkit",
+        "--bin",
+        program,
+    ]);
+    build.args((!cfg!(debug_assertions)).then_some("--release"));
+    ensure!(build.status()?.success(), "{program} does not build");
+    Ok(folder.join(program))
 }
 
 /// Asks `probe` again and again until it answers something, at most for `limit`.

@@ -1,10 +1,9 @@
 //! Kills the auditor for longer than CI does: `cargo xtask long kill-auditor [EACH_MOMENT] [RANDOM] [SEED]`.
 
-use std::process::Command;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use clap::Parser;
 use keyglass_testkit::audited::kill::{Plan, run};
+use keyglass_testkit::process::built_beside;
 
 /// Kills the auditor between every two writes and at random moments, and verifies everything.
 #[derive(Parser)]
@@ -27,23 +26,6 @@ fn main() -> Result<()> {
         random: cli.random,
         seed: cli.seed,
     };
-    let own = std::env::current_exe()?;
-    let folder = own.parent().context("this program lies in a folder")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args([
-        "build",
-        "--locked",
-        "--quiet",
-        "-p",
-        "keyglass-testkit",
-        "--bin",
-        "faulty-auditor",
-    ]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    ensure!(build.status()?.success(), "faulty-auditor does not build");
-    print!("{}", run(&plan, &folder.join("faulty-auditor")));
+    print!("{}", run(&plan, &built_beside("faulty-auditor")?));
     Ok(())
 }

@@ -1,11 +1,9 @@
 //! Kills the server for longer than CI does: `cargo xtask long kill [EACH_STEP] [RANDOM] [SEED]`.
 
-use std::path::PathBuf;
-use std::process::Command;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use clap::Parser;
 use keyglass_testkit::kill::{Plan, run};
+use keyglass_testkit::process::built_beside;
 
 /// Kills the server inside every publishing step and at random moments, under load, and verifies everything.
 #[derive(Parser)]
@@ -28,29 +26,7 @@ fn main() -> Result<()> {
         random: cli.random,
         seed: cli.seed,
     };
-    let report = run(&plan, &server()?);
+    let report = run(&plan, &built_beside("faulty-server")?);
     println!("{report}");
     Ok(())
-}
-
-/// Builds the server that can stand still; it lies beside this program.
-fn server() -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let folder = own.parent().context("this program lies in a folder")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args([
-        "build",
-        "--locked",
-        "--quiet",
-        "-p",
-        "keyglass-testkit",
-        "--bin",
-        "faulty-server",
-    ]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    ensure!(build.status()?.success(), "faulty-server does not build");
-    Ok(folder.join("faulty-server"))
 }

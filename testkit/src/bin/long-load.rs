@@ -1,13 +1,12 @@
 //! Imports a platform's accounts and runs it under load: `cargo xtask long load [OPTIONS]`.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use keyglass_schema::test_database::Backend;
 use keyglass_testkit::mixed::{Plan, run};
+use keyglass_testkit::process::built_beside;
 
 /// Imports accounts, then 90 % lookups, 5 % histories, 4 % updates and 1 % audit artefacts, with a kill -9 each minute and
 /// a real auditor; verifies everything and prints figures.
@@ -44,7 +43,7 @@ enum Database {
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
-    let program = server()?;
+    let program = built_beside("faulty-server")?;
     for database in &cli.database {
         let plan = Plan {
             accounts: cli.accounts,
@@ -61,26 +60,4 @@ fn main() -> Result<()> {
         println!("{database:?}\n{}", run(&plan, &program));
     }
     Ok(())
-}
-
-/// Builds the server under test; it lies beside this program.
-fn server() -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let folder = own.parent().context("this program lies in a folder")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args([
-        "build",
-        "--locked",
-        "--quiet",
-        "-p",
-        "keyglass-testkit",
-        "--bin",
-        "faulty-server",
-    ]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    ensure!(build.status()?.success(), "faulty-server does not build");
-    Ok(folder.join("faulty-server"))
 }

@@ -19,6 +19,7 @@ mod error;
 mod labels;
 mod logging;
 mod registry;
+mod replica;
 mod server;
 
 pub use auditor::{AuditorMetrics, DirectoryMetrics, FetchError};
@@ -26,4 +27,5 @@ pub use error::MonitoringError;
 pub use labels::MAX_ROUTES;
 pub use logging::{LogFormat, init_logging};
 pub use registry::{MetricInfo, MetricKind, Registry, TEXT_CONTENT_TYPE};
+pub use replica::ReplicaMetrics;
 pub use server::{HoldState, LookupOutcome, PublishStep, ServerMetrics};

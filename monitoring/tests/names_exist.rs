@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyglass_monitoring::{AuditorMetrics, MetricInfo, MetricKind, Registry, ServerMetrics};
+use keyglass_monitoring::{AuditorMetrics, MetricInfo, MetricKind, Registry, ReplicaMetrics, ServerMetrics};
 
 /// Words of PromQL that are neither a metric nor a function (a function is followed by a parenthesis).
 const KEYWORDS: &[&str] = &[
@@ -28,6 +28,7 @@ const SCRAPE_LABELS: &[&str] = &["job", "instance", "le"];
 fn catalogue() -> Vec<MetricInfo> {
     let server = Registry::new("keyglass-server", "0").unwrap();
     ServerMetrics::register(&server).unwrap();
+    ReplicaMetrics::register(&server).unwrap();
     let auditor = Registry::new("keyglass-auditor", "0").unwrap();
     AuditorMetrics::register(&auditor).unwrap();
     server

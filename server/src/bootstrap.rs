@@ -1,8 +1,9 @@
 //! The first start: keys, unless there is anything that they would not fit.
 
+use keyglass_protocol::note::VerifierKey;
 use keyglass_schema::DatabaseUrl;
 
-use crate::keys::{KeyError, KeyPlaces, Keys, Random, default_origin};
+use crate::keys::{KeyError, KeyPlaces, Keys, Random, ReadingKeys, default_origin};
 use crate::settings::Settings;
 
 /// Loads the keys, or makes them if this is the first start.
@@ -27,6 +28,25 @@ pub fn keys(settings: &Settings, random: &dyn Random) -> Result<Keys, KeyError> 
 pub fn existing_keys(settings: &Settings) -> Result<Keys, KeyError> {
     let dir = settings.key_dir();
     Keys::load(places(settings, &dir), settings.origin.as_deref())
+}
+
+/// Loads what a replica has of the keys.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn reading_keys(settings: &Settings) -> Result<ReadingKeys, KeyError> {
+    let dir = settings.key_dir();
+    ReadingKeys::load(places(settings, &dir), settings.origin.as_deref())
+}
+
+/// Writes what a replica needs of the keys into a new folder; answers the log's verifier key.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn export_for_reading(settings: &Settings, to: &std::path::Path) -> Result<VerifierKey, KeyError> {
+    let (keys, dir) = (existing_keys(settings)?, settings.key_dir());
+    keys.export_for_reading(places(settings, &dir), to)?;
+    Ok(keys.log.verifier().clone())
 }
 
 /// Makes a complete set of keys.

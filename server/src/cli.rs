@@ -16,7 +16,7 @@ use keyglass_server::import::Import;
 use keyglass_server::keys::SystemRandom;
 use keyglass_server::publisher::NoSteps;
 use keyglass_server::server::{self, Running};
-use keyglass_server::settings::{Layer, Settings, SettingsError, refuse_unknown_variables};
+use keyglass_server::settings::{Layer, Role, Settings, SettingsError, refuse_unknown_variables};
 use keyglass_server::{bootstrap, guard_init};
 
 /// The server refused or ended by itself; the reason is on stderr.
@@ -50,6 +50,11 @@ enum Command {
         /// pkcs11:token=LABEL?module-path=LIBRARY&pin-source=FILE
         #[arg(long, value_name = "URI")]
         pkcs11: Option<String>,
+    },
+    /// Write what a replica needs of the keys into a new folder: nothing that signs
+    ReplicaKeys {
+        /// The folder, which must not exist; it becomes `keys` in the replica's data folder
+        dir: PathBuf,
     },
     /// Check settings, keys and cosigners without starting
     CheckConfig,
@@ -184,6 +189,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         None => runtime.block_on(serve(settings)),
         Some(Command::Keygen { pkcs11 }) => keygen(&settings, pkcs11.as_deref()),
+        Some(Command::ReplicaKeys { dir }) => replica_keys(&settings, &dir),
         Some(Command::CheckConfig) => check(&settings),
         Some(Command::Import { file, skip_bad }) => {
             runtime.block_on(import::run(settings, Import { file, skip_bad }))
@@ -218,10 +224,7 @@ fn settings(file: Option<PathBuf>, given: Layer) -> Result<Settings, SettingsErr
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    let keys = bootstrap::keys(&settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
-    let running = server::start(settings, keys, Arc::new(SystemClock), Arc::new(NoSteps))
-        .await
-        .map_err(|e| Failure::refused(e.reason(), &e))?;
+    let running = start(settings).await?;
     let stopper = running.stopper();
     // Before anybody is told that it runs, and may want to stop it.
     let signals = stop_signals()?;
@@ -232,6 +235,22 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         stopper.stop();
     });
     running.wait().await.map_err(|e| Failure::refused(e.reason(), &e))
+}
+
+async fn start(settings: Settings) -> Result<Running, Failure> {
+    let clock = Arc::new(SystemClock);
+    let started = match settings.role {
+        Role::Sequencer => {
+            let keys =
+                bootstrap::keys(&settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
+            server::start(settings, keys, clock, Arc::new(NoSteps)).await
+        }
+        Role::Replica => {
+            let keys = bootstrap::reading_keys(&settings).map_err(|e| Failure::refused(e.reason(), &e))?;
+            server::start_replica(settings, keys, clock, &SystemRandom).await
+        }
+    };
+    started.map_err(|e| Failure::refused(e.reason(), &e))
 }
 
 /// One fact per line, for people and for scripts.
@@ -275,13 +294,22 @@ fn keygen(settings: &Settings, pkcs11: Option<&str>) -> Result<(), Failure> {
     Ok(())
 }
 
+fn replica_keys(settings: &Settings, dir: &std::path::Path) -> Result<(), Failure> {
+    let log = bootstrap::export_for_reading(settings, dir).map_err(|e| Failure::refused(e.reason(), &e))?;
+    print(&format!("origin {}\nlog-vkey {log}\n", log.name()));
+    Ok(())
+}
+
 fn check(settings: &Settings) -> Result<(), Failure> {
     let cosigners = keyglass_server::cosigners::Cosigners::from_settings(settings).map_err(|e| Failure {
         code: USAGE,
         reason: e.reason(),
         text: e.to_string(),
     })?;
-    let keys = if settings.key_dir().exists() {
+    let keys = if settings.role == Role::Replica {
+        let keys = bootstrap::reading_keys(settings).map_err(|e| Failure::refused(e.reason(), &e))?;
+        format!("origin {}\nlog-vkey {}\n", keys.log.name(), keys.log)
+    } else if settings.key_dir().exists() {
         let keys = bootstrap::keys(settings, &SystemRandom).map_err(|e| Failure::refused(e.reason(), &e))?;
         format!("origin {}\nlog-vkey {}\n", keys.origin(), keys.log.verifier())
     } else {

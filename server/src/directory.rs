@@ -12,7 +12,7 @@ mod served;
 mod source;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyglass_protocol::label::{AccountId, Label};
 use keyglass_protocol::log;
@@ -31,6 +31,8 @@ pub use served::Served;
 pub use source::ProofSource;
 
 use served::Asked;
+
+use crate::replica::Fence;
 
 /// How often an answer that was overtaken is made again.
 const ATTEMPTS: usize = 4;
@@ -55,6 +57,8 @@ pub struct Directory {
     head: HeadCell,
     runtime: Handle,
     turns: Arc<Semaphore>,
+    /// A replica's.
+    fence: Option<Arc<Fence>>,
 }
 
 impl Directory {
@@ -65,14 +69,34 @@ impl Directory {
             head,
             runtime,
             turns: Arc::new(Semaphore::new(CONCURRENT)),
+            fence: None,
+        }
+    }
+
+    /// The same, answering only while `fence` is open.
+    #[must_use]
+    pub fn behind(mut self, fence: Arc<Fence>) -> Self {
+        self.fence = Some(fence);
+        self
+    }
+
+    /// Whether an answer may be given now. Asked again after the work was done: this process may have stood still meanwhile.
+    ///
+    /// # Errors
+    /// [`LookupError::Fenced`] at a replica that must not.
+    pub fn may_answer(&self) -> Result<(), LookupError> {
+        match &self.fence {
+            Some(fence) => Ok(fence.check(Instant::now())?),
+            None => Ok(()),
         }
     }
 
     /// Where readers stand.
     ///
     /// # Errors
-    /// [`LookupError::Unavailable`] before the first epoch is complete.
+    /// [`LookupError::Unavailable`] before the first epoch is complete, [`LookupError::Fenced`].
     pub fn head(&self) -> Result<Arc<Head>, LookupError> {
+        self.may_answer()?;
         self.head.get().ok_or(LookupError::Unavailable)
     }
 
@@ -180,7 +204,10 @@ impl Directory {
                 .await;
                 // An error may come from being overtaken as well: look at the clock of the tree first.
                 match head.prover.check_in_time() {
-                    Ok(()) => return outcome,
+                    Ok(()) => {
+                        this.may_answer()?;
+                        return outcome;
+                    }
                     Err(_) => tracing::debug!("an answer was overtaken and is made again"),
                 }
             }

@@ -9,6 +9,7 @@ mod config;
 mod connections;
 mod cors;
 mod docs;
+mod forward;
 mod framing;
 mod limit;
 mod lookup;
@@ -19,6 +20,7 @@ mod path;
 mod problem;
 mod query;
 mod receipt;
+mod replicas;
 mod serve;
 mod strict;
 mod submit;
@@ -33,30 +35,88 @@ use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 use keyglass_protocol::problem::Problem;
 use tokio::runtime::Handle;
 
+use forward::Forward;
 pub use serve::{Serving, serve};
 
 use crate::access::Access;
+use crate::audits::Audits;
 use crate::directory::Directory;
-use crate::service::Service;
+use crate::replica::{Fence, ReplicaToken};
+use crate::service::{Reads, Service};
 use crate::submission::Submission;
 
 /// What every handler has.
 pub struct State {
-    service: Arc<Service>,
+    reads: Arc<Reads>,
     directory: Directory,
-    submission: Submission,
     access: Access,
+    writes: Writes,
+    audits: Audits,
+    /// What replicas have to show.
+    replica_token: Option<ReplicaToken>,
+}
+
+/// Where updates and cosignatures go.
+enum Writes {
+    /// Into the queue of this process.
+    Here(Arc<Service>, Submission),
+    /// To a sequencer.
+    Elsewhere(Forward),
+}
+
+impl Writes {
+    /// The directory that is written here; none at a replica.
+    fn service(&self) -> Option<&Arc<Service>> {
+        match self {
+            Self::Here(service, _) => Some(service),
+            Self::Elsewhere(_) => None,
+        }
+    }
 }
 
 impl State {
     /// Handlers for `service`, whose proofs are made on the runtime `readers`.
-    pub fn new(service: Arc<Service>, access: Access, readers: Handle) -> Self {
-        Self {
-            directory: Directory::new(service.store.clone(), service.head.clone(), readers),
-            submission: Submission::new(Arc::clone(&service)),
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(service: Arc<Service>, access: Access, readers: Handle) -> Result<Self, reqwest::Error> {
+        let reads = Arc::clone(&service.reads);
+        Ok(Self {
+            audits: Audits::new(Arc::clone(&reads))?,
+            directory: Directory::new(reads.store.clone(), reads.head.clone(), readers),
+            writes: Writes::Here(Arc::clone(&service), Submission::new(service)),
             access,
-            service,
-        }
+            reads,
+            replica_token: None,
+        })
+    }
+
+    /// Takes acknowledgements of replicas that show `token`.
+    #[must_use]
+    pub fn with_replicas(mut self, token: Option<ReplicaToken>) -> Self {
+        self.replica_token = token;
+        self
+    }
+
+    /// Handlers of a replica, behind its fence.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn of_replica(
+        reads: Arc<Reads>,
+        access: Access,
+        readers: Handle,
+        fence: Arc<Fence>,
+    ) -> Result<Self, reqwest::Error> {
+        let directory = Directory::new(reads.store.clone(), reads.head.clone(), readers);
+        Ok(Self {
+            directory: directory.behind(fence),
+            audits: Audits::new(Arc::clone(&reads))?,
+            writes: Writes::Elsewhere(Forward::new(&reads.settings.replication.updates_to)?),
+            access,
+            reads,
+            replica_token: None,
+        })
     }
 }
 
@@ -104,6 +164,7 @@ fn admin_routes(config: &mut ServiceConfig) {
         .service(at("/livez", READ).route(get().to(admin::live)))
         .service(at("/readyz", READ).route(get().to(admin::ready)))
         .service(at("/metrics", READ).route(get().to(admin::metrics)))
+        .service(at("/replicas/ack", POST).route(web::post().to(replicas::ack)))
         .service(at(REFUSED, READ).route(get().to(refused)))
         .default_service(web::to(nothing_here));
 }

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod artefacts;
+pub mod audits;
 pub mod backup;
 pub mod bootstrap;
 pub mod clock;
@@ -21,6 +22,8 @@ pub mod import;
 pub mod journal;
 pub mod keys;
 pub mod publisher;
+pub mod replica;
+pub mod replicas;
 pub mod restore;
 pub mod server;
 pub mod service;

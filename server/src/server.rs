@@ -1,5 +1,7 @@
 //! Puts the parts together, runs them, stops them.
 
+mod replica;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,10 +24,14 @@ use crate::directory::{HeadCell, ProofSource};
 use crate::guard::{FileGuard, GuardError};
 use crate::http::{self, Serving, State};
 use crate::journal::{Journal, JournalError};
-use crate::keys::Keys;
+use crate::keys::{KeyError, Keys};
 use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
-use crate::service::{PendingCell, Service};
+use crate::replica::{ReplicaToken, TokenFileError};
+use crate::replicas::Replicas;
+use crate::service::{PendingCell, Reads, Service};
 use crate::settings::Settings;
+
+pub use replica::{open_to_read, start_replica};
 
 /// Why the server does not start, or ended by itself.
 #[derive(Debug, Error)]
@@ -63,6 +69,18 @@ pub enum ServerError {
     /// Metrics cannot be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] MonitoringError),
+    /// The secret of replicas and sequencers cannot be used.
+    #[error("{0}")]
+    ReplicaToken(#[from] TokenFileError),
+    /// A replica has no secret to show.
+    #[error("a replica needs replica_token")]
+    NoReplicaToken,
+    /// A key is missing or no randomness is to be had.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// Other servers cannot be asked.
+    #[error("no HTTP client: {0}")]
+    HttpClient(String),
     /// Publishing must not go on.
     #[error("publishing: {0}")]
     Publish(#[from] PublishError),
@@ -78,6 +96,8 @@ impl ServerError {
             Self::Io { .. } => "io",
             Self::Store(StoreError::WrongKey) => "wrong-storage-key",
             Self::Store(StoreError::NewerSchema { .. }) => "newer-schema",
+            Self::Store(StoreError::OlderSchema { .. }) => "older-schema",
+            Self::Store(StoreError::NoDirectory) => "no-directory",
             Self::Store(_) => "store",
             Self::Configuration(e) => e.reason(),
             Self::Cosigners(e) => e.reason(),
@@ -86,6 +106,10 @@ impl ServerError {
             Self::Asker(_) => "http-client",
             Self::Journal(e) => e.reason(),
             Self::Metrics(e) => e.reason(),
+            Self::ReplicaToken(e) => e.reason(),
+            Self::NoReplicaToken => "no-replica-token",
+            Self::Key(e) => e.reason(),
+            Self::HttpClient(_) => "http-client",
             Self::Publish(e) => e.reason(),
             Self::PublisherDied => "publisher-died",
         }
@@ -154,11 +178,15 @@ where
     let service = Arc::new(open(settings, keys, clock, &registry)?);
     let access = access(&service)?;
     let asker = Asker::new()?;
+    let token = &service.settings.replication.token;
+    let token = token.as_deref().map(ReplicaToken::load).transpose()?;
     let publisher = Publisher::new(Arc::clone(&service), Box::new(guard), steps, asker);
     let (stop, stopped) = watch::channel(false);
     let publisher = spawn_publisher(publisher, stopped, work(&service)).await?;
     let readers = runtime("readers")?;
-    let state = State::new(Arc::clone(&service), access, readers.handle().clone());
+    let state = State::new(Arc::clone(&service), access, readers.handle().clone())
+        .map_err(|e| ServerError::HttpClient(e.to_string()))?
+        .with_replicas(token);
     let ports = match http::serve(state, registry) {
         Ok(ports) => ports,
         Err(error) => {
@@ -189,6 +217,10 @@ where
 /// # Errors
 /// [`KeySetError`] if the file of the token keys cannot be used.
 pub fn access(service: &Service) -> Result<Access, KeySetError> {
+    access_to(&service.reads, service.keys.origin())
+}
+
+fn access_to(service: &Reads, origin: &str) -> Result<Access, KeySetError> {
     let settings = &service.settings;
     let Some(file) = &settings.token_keys else {
         tracing::warn!(
@@ -199,7 +231,7 @@ pub fn access(service: &Service) -> Result<Access, KeySetError> {
     };
     Access::tokens(
         file,
-        service.keys.origin(),
+        origin,
         settings.phone_lookups,
         Arc::clone(&service.clock),
         service.metrics.clone(),
@@ -254,21 +286,24 @@ fn open_with(
         ProofSource::new(&store, &keys.vrf, proofs, answers)
     };
     Ok(Service {
-        source,
         cosigners: Cosigners::from_settings(&settings)?,
-        metrics: ServerMetrics::register(registry)?,
-        head: HeadCell::default(),
-        pending: PendingCell::default(),
         degraded: AtomicBool::new(false),
         importing: AtomicBool::new(false),
+        replicas: Replicas::new(settings.replica_lease),
         wake: Notify::new(),
-        settings,
+        reads: Arc::new(Reads {
+            source,
+            metrics: ServerMetrics::register(registry)?,
+            head: HeadCell::default(),
+            pending: PendingCell::default(),
+            settings,
+            store,
+            artefacts,
+            clock,
+        }),
         keys,
         config,
-        store,
-        artefacts,
         journal,
-        clock,
     })
 }
 

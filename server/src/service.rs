@@ -15,26 +15,19 @@ use crate::cosigners::Cosigners;
 use crate::directory::{HeadCell, ProofSource};
 use crate::journal::Journal;
 use crate::keys::Keys;
+use crate::replicas::Replicas;
 use crate::settings::Settings;
 
-/// One directory: its store, its keys, where its readers stand.
-pub struct Service {
+/// What a process needs to answer questions. No key in it signs anything.
+pub struct Reads {
     /// The settings.
     pub settings: Settings,
-    /// The keys.
-    pub keys: Keys,
-    /// The configuration documents of the log.
-    pub config: Configuration,
     /// The database.
     pub store: Store,
     /// What proofs are made from.
     pub source: ProofSource,
     /// The folder of immutable artefacts.
     pub artefacts: Artefacts,
-    /// The journal of batches.
-    pub journal: Journal,
-    /// Who cosigns.
-    pub cosigners: Cosigners,
     /// The source of times.
     pub clock: Arc<dyn Clock>,
     /// What is measured.
@@ -43,12 +36,38 @@ pub struct Service {
     pub head: HeadCell,
     /// The newest signed checkpoint.
     pub pending: PendingCell,
+}
+
+/// One directory: its store, its keys, where its readers stand.
+///
+/// Dereferences to what it answers questions with.
+pub struct Service {
+    /// What questions are answered with.
+    pub reads: Arc<Reads>,
+    /// The keys.
+    pub keys: Keys,
+    /// The configuration documents of the log.
+    pub config: Configuration,
+    /// The journal of batches.
+    pub journal: Journal,
+    /// Who cosigns.
+    pub cosigners: Cosigners,
     /// Set after readers moved without the quorum because the settings say so.
     pub degraded: AtomicBool,
     /// Set while an import runs: what is in its file must not be taken from clients as well.
     pub importing: AtomicBool,
-    /// Wakes the publisher: there is an update or a cosignature.
+    /// The replicas that serve, and how far they are.
+    pub replicas: Replicas,
+    /// Wakes the publisher: there is an update, a cosignature or an acknowledgement of a replica.
     pub wake: Notify,
+}
+
+impl core::ops::Deref for Service {
+    type Target = Reads;
+
+    fn deref(&self) -> &Reads {
+        &self.reads
+    }
 }
 
 /// The newest checkpoint that the log key signed.
@@ -80,7 +99,7 @@ impl PendingCell {
     }
 }
 
-impl Service {
+impl Reads {
     /// Size that readers stand on; 0 before the first epoch is complete.
     pub fn head_size(&self) -> LogSize {
         self.head.get().map(|h| h.size).unwrap_or_default()
@@ -91,7 +110,9 @@ impl Service {
         let pending = self.pending.get()?;
         (pending.size > self.head_size()).then(|| self.clock.now().since(pending.since))
     }
+}
 
+impl Service {
     /// Whether no new promise may be given: the quorum is late, or an import runs.
     pub fn holding(&self) -> bool {
         self.quorum_is_late() || self.importing.load(Ordering::Relaxed)

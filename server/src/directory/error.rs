@@ -9,6 +9,7 @@ use keyglass_schema::StoreError;
 use thiserror::Error;
 
 use super::prover::ProveError;
+use crate::replica::Fenced;
 
 /// A lookup or history that has another answer.
 #[derive(Debug, Error)]
@@ -29,6 +30,9 @@ pub enum LookupError {
     /// There is no head yet, or too much to do.
     #[error("not ready")]
     Unavailable,
+    /// This replica must not answer now.
+    #[error("{0}")]
+    Fenced(#[from] Fenced),
     /// The database failed.
     #[error("store: {0}")]
     Store(#[from] StoreError),

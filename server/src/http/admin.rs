@@ -14,13 +14,14 @@ pub(super) async fn live() -> HttpResponse {
         .body("ok\n")
 }
 
-/// `GET /readyz`: readers stand on a signed head, and the database answers.
+/// `GET /readyz`: readers stand on a signed head, and the database answers; of a replica also that its fence is open.
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Refusal> {
-    let store = state.service.store.clone();
+    let store = state.reads.store.clone();
     super::serve::blocking(move || store.tree_epoch()).await??;
-    if state.service.head.get().is_none() {
+    if state.reads.head.get().is_none() {
         return Err(Refusal::new(Problem::Unavailable).detail("no epoch is complete yet"));
     }
+    state.directory.may_answer()?;
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .body("ready\n"))

@@ -1,7 +1,5 @@
 //! Audit proofs: the list, and the immutable artefacts.
 
-use std::io;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 use keyglass_protocol::epoch::Leaf;
 use keyglass_protocol::message::{AuditEntry, AuditList};
@@ -22,7 +20,7 @@ pub(super) async fn list(request: HttpRequest, state: web::Data<State>) -> Resul
     let [before] = query::numbers(&request, ["before"])?;
     // Epoch 0 is the empty tree: no step leads into it.
     let end = state
-        .service
+        .reads
         .pending
         .size()
         .get()
@@ -30,7 +28,7 @@ pub(super) async fn list(request: HttpRequest, state: web::Data<State>) -> Resul
         .max(1);
     let first = end.saturating_sub(PAGE).max(1);
     let count = usize::try_from(end.saturating_sub(first)).unwrap_or_default();
-    let store = state.service.store.clone();
+    let store = state.reads.store.clone();
     let leaves = serve::blocking(move || store.leaves(Epoch::new(first), count)).await??;
     let epochs = leaves.iter().rev().map(entry).collect();
     json(
@@ -61,19 +59,10 @@ pub(super) async fn proof(
     query::none(&request)?;
     let absent = || Refusal::new(Problem::NotFound);
     let name = parse(&name).ok_or_else(absent)?;
-    if name.epoch.get() >= state.service.pending.size().get() {
+    if name.epoch.get() >= state.reads.pending.size().get() {
         return Err(absent());
     }
-    let artefacts = state.service.artefacts.clone();
-    let bytes = serve::blocking(move || artefacts.audit(&name))
-        .await?
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => absent(),
-            _ => {
-                tracing::error!(%error, "an audit proof cannot be read");
-                Refusal::new(Problem::Internal)
-            }
-        })?;
+    let bytes = state.audits.get(name).await?;
     Ok(HttpResponse::Ok()
         .content_type("application/octet-stream")
         .insert_header(Keep::Forever.header())

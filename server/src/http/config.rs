@@ -14,9 +14,10 @@ use super::{query, serve};
 /// `GET /v1/config`: the document that the newest signed leaf names.
 pub(super) async fn current(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Refusal> {
     query::none(&request)?;
-    let store = state.service.store.clone();
+    state.directory.may_answer()?;
+    let store = state.reads.store.clone();
     let last = state
-        .service
+        .reads
         .pending
         .size()
         .last_epoch()
@@ -44,7 +45,7 @@ pub(super) async fn by_hash(
     let hash: ConfigHash = hash
         .parse()
         .map_err(|_| Refusal::new(Problem::MalformedRequest).detail("a hash has 64 lower-case hex digits"))?;
-    let store = state.service.store.clone();
+    let store = state.reads.store.clone();
     document(
         &request,
         serve::blocking(move || store.config(&hash)).await??,

@@ -60,7 +60,7 @@ pub(super) async fn batch(
     let form = Form::accepted(&request)?;
     query::none(&request)?;
     let caller = state.caller(&request)?;
-    let patience = state.service.settings.request_timeout;
+    let patience = state.reads.settings.request_timeout;
     let asked: BatchRequest = body::message(&request, payload, MAX_BATCH_BYTES, patience).await?;
     let labels = labels(&asked)?;
     // One label that may not be asked for refuses the whole batch.
@@ -99,7 +99,7 @@ fn version(number: u64) -> Result<KeyVersion, Refusal> {
 
 impl State {
     fn count(&self, outcome: Result<&Answer, &LookupError>) {
-        let metrics = &self.service.metrics;
+        let metrics = &self.reads.metrics;
         match outcome {
             Ok(answer) => {
                 answer

@@ -35,7 +35,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
         HeaderValue::from_static("nosniff"),
     );
     if let Some(state) = state {
-        let metrics = &state.service.metrics;
+        let metrics = &state.reads.metrics;
         let route = response.request().match_pattern();
         metrics.http_request(route.as_deref(), response.status().as_u16(), started.elapsed());
         if let Some(problem) = response.response().extensions().get::<Problem>() {

@@ -14,6 +14,7 @@ use keyglass_schema::StoreError;
 use serde::Serialize;
 
 use crate::access::{Denied, TokenError};
+use crate::audits::AuditError;
 use crate::directory::LookupError;
 use crate::publisher::HandInError;
 use crate::submission::SubmitError;
@@ -190,9 +191,29 @@ impl From<LookupError> for Refusal {
             LookupError::Absent(answer) => Self::with(Problem::Absent, answer),
             LookupError::SinceBeyondNewest(answer) => Self::with(Problem::SinceBeyondNewest, answer),
             LookupError::UnknownSize { .. } => Self::new(Problem::UnknownSize).detail(error),
+            LookupError::Fenced(why) => Self::new(Problem::Unavailable)
+                .reason(why.reason())
+                .detail(why)
+                .retry_after(1),
             LookupError::Unavailable => Self::new(Problem::Unavailable),
             LookupError::Store(error) => error.into(),
             other => Self::failed(&other),
+        }
+    }
+}
+
+impl From<AuditError> for Refusal {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::NoStep => Self::new(Problem::NotFound),
+            AuditError::Missing(_) => {
+                tracing::error!(%error, "set artefacts_from, or bring the folder of artefacts back");
+                Self::new(Problem::Unavailable)
+                    .reason("audit-proof-missing")
+                    .detail(error)
+            }
+            AuditError::Stored(error) => error.into(),
+            AuditError::Folder(_) => Self::failed(&error),
         }
     }
 }

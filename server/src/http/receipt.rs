@@ -22,7 +22,7 @@ pub(super) async fn status(
     let id: ReceiptId = id.parse().map_err(|_| {
         Refusal::new(Problem::MalformedRequest).detail("a receipt's id has 64 lower-case hex digits")
     })?;
-    let store = state.service.store.clone();
+    let store = state.reads.store.clone();
     let found = serve::blocking(move || store.receipt(id.as_bytes())).await??;
     let found = found.ok_or_else(|| Refusal::new(Problem::NotFound))?;
     let proof = match found.epoch {

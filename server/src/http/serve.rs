@@ -66,7 +66,7 @@ impl Serving {
 /// # Errors
 /// A port cannot be bound.
 pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
-    let settings = state.service.settings.clone();
+    let settings = state.reads.settings.clone();
     let patience = settings.request_timeout;
     let api = TcpListener::bind(settings.listen)?;
     let admin = TcpListener::bind(settings.admin_listen)?;

@@ -7,10 +7,10 @@ use keyglass_protocol::note::MAX_NOTE_BYTES;
 use keyglass_protocol::problem::Problem;
 use keyglass_protocol::quantity::LogSize;
 
-use super::State;
 use super::negotiate::Keep;
 use super::problem::Refusal;
 use super::tag::tagged;
+use super::{State, Writes};
 use super::{body, query, serve};
 use crate::publisher::hand_in as take;
 use crate::tiles;
@@ -33,8 +33,9 @@ pub(super) async fn checkpoint(
 /// `GET /log/pending`: the newest signed checkpoint. Everything about it is served already.
 pub(super) async fn pending(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Refusal> {
     query::none(&request)?;
-    let store = state.service.store.clone();
-    let size = state.service.pending.size();
+    state.directory.may_answer()?;
+    let store = state.reads.store.clone();
+    let size = state.reads.pending.size();
     let found = serve::blocking(move || store.checkpoint(size)).await??;
     Ok(note(
         &request,
@@ -54,10 +55,10 @@ pub(super) async fn tile(request: HttpRequest, state: web::Data<State>) -> Resul
     let absent = || Refusal::new(Problem::NotFound);
     let path = request.uri().path().strip_prefix("/log/").unwrap_or_default();
     let tile: TilePath = path.parse().map_err(|_| absent())?;
-    if !exists(&tile, state.service.pending.size()) {
+    if !exists(&tile, state.reads.pending.size()) {
         return Err(absent());
     }
-    let store = state.service.store.clone();
+    let store = state.reads.store.clone();
     let bytes = serve::blocking(move || tiles::read(&store, &tile)).await??;
     Ok(HttpResponse::Ok()
         .content_type("application/octet-stream")
@@ -88,9 +89,12 @@ pub(super) async fn hand_in(
     if media_type.is_some_and(|t| !t.starts_with(b"text/plain") && t != b"application/octet-stream") {
         return Err(Refusal::new(Problem::UnsupportedMediaType).close());
     }
-    let patience = state.service.settings.request_timeout;
+    let patience = state.reads.settings.request_timeout;
     let bytes = body::bytes(&request, payload, MAX_NOTE_BYTES, patience).await?;
-    let service = std::sync::Arc::clone(&state.service);
+    let service = match &state.writes {
+        Writes::Here(service, _) => std::sync::Arc::clone(service),
+        Writes::Elsewhere(forward) => return forward.pass(&request, bytes).await,
+    };
     serve::blocking(move || take(&service, &bytes)).await??;
     Ok(HttpResponse::Ok().insert_header(Keep::Not.header()).finish())
 }

@@ -7,6 +7,7 @@
 //! in a PKCS#11 token instead: then `log.pkcs11` and so on name them.
 
 mod error;
+mod reading;
 mod signer;
 mod token;
 mod uri;
@@ -22,6 +23,7 @@ use keyglass_protocol::note::VerifierKey;
 use zeroize::Zeroizing;
 
 pub use error::{KeyError, SignError};
+pub use reading::ReadingKeys;
 pub use signer::Signer;
 pub use vrf::{Placed, TreeEntry, VRF_PROOF_LEN, Vrf};
 

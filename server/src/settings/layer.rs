@@ -46,9 +46,49 @@ pub struct Layer {
     /// Time within which an accepted update is promised to be in the log [default: 60s]
     #[arg(long, global = true, env = "KEYGLASS_MERGE_DELAY", value_name = "TIME")]
     pub merge_delay: Option<Period>,
-    /// What this process does: all (sequencer and replica come with the replicated setup) [default: all]
+    /// What this process does: sequencer or all (publishes, takes updates, answers), or replica (answers, from a hot standby of
+    /// Postgres) [default: all]
     #[arg(long, global = true, env = "KEYGLASS_ROLE", value_name = "ROLE")]
     pub role: Option<String>,
+    /// Name of this replica, another one for each [default: a random one at each start]
+    #[arg(long, global = true, env = "KEYGLASS_REPLICA_NAME", value_name = "NAME")]
+    pub replica_name: Option<String>,
+    /// Admin address of a sequencer, to which a replica acknowledges where it stands; repeatable, all of them
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_SEQUENCER",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub sequencer: Option<Vec<String>>,
+    /// Address of a sequencer's API, to which a replica passes updates on; repeatable, tried in this order [default: none,
+    /// updates are refused]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_UPDATES_TO",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub updates_to: Option<Vec<String>>,
+    /// Where audit proofs are fetched from that are not in the folder of artefacts: another server's API or a CDN; repeatable.
+    /// What comes is checked against its leaf [default: none]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_ARTEFACTS_FROM",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub artefacts_from: Option<Vec<String>>,
+    /// The secret that replicas and sequencers share: a file of mode 0600 with at least 32 characters [default: none, a
+    /// sequencer then takes no acknowledgements]
+    #[arg(long, global = true, env = "KEYGLASS_REPLICA_TOKEN", value_name = "FILE")]
+    pub replica_token: Option<PathBuf>,
+    /// How often a replica looks for a new head [default: 200ms]
+    #[arg(long, global = true, env = "KEYGLASS_HEAD_POLL", value_name = "TIME")]
+    pub head_poll: Option<Period>,
     /// A cosigner that is asked for every checkpoint: '<vkey> [url]'; repeatable
     #[arg(
         long,
@@ -139,6 +179,9 @@ pub struct Layer {
     /// The guard: a file outside the database and its backups [default: guard in the data folder]
     #[arg(long, global = true, env = "KEYGLASS_GUARD", value_name = "PATH")]
     pub guard: Option<String>,
+    /// How long a replica serves after its last acknowledgement; the same for the sequencer and its replicas [default: 5s]
+    #[arg(long, global = true, env = "KEYGLASS_REPLICA_LEASE", value_name = "TIME")]
+    pub replica_lease: Option<Period>,
     /// The key that opens the wrapped secrets [default: keys/wrapping.key in the data folder]
     #[arg(long, global = true, env = "KEYGLASS_WRAPPING_KEY", value_name = "FILE")]
     pub wrapping_key: Option<PathBuf>,
@@ -224,6 +267,12 @@ impl Layer {
             max_batch: self.max_batch.or(below.max_batch),
             merge_delay: self.merge_delay.or(below.merge_delay),
             role: self.role.or(below.role),
+            replica_name: self.replica_name.or(below.replica_name),
+            sequencer: self.sequencer.or(below.sequencer),
+            updates_to: self.updates_to.or(below.updates_to),
+            artefacts_from: self.artefacts_from.or(below.artefacts_from),
+            replica_token: self.replica_token.or(below.replica_token),
+            head_poll: self.head_poll.or(below.head_poll),
             cosigner: self.cosigner.or(below.cosigner),
             quorum: self.quorum.or(below.quorum),
             padding: self.padding.or(below.padding),
@@ -243,6 +292,7 @@ impl Layer {
             quorum_timeout: self.quorum_timeout.or(below.quorum_timeout),
             after_quorum_timeout: self.after_quorum_timeout.or(below.after_quorum_timeout),
             guard: self.guard.or(below.guard),
+            replica_lease: self.replica_lease.or(below.replica_lease),
             wrapping_key: self.wrapping_key.or(below.wrapping_key),
             proof_cache: self.proof_cache.or(below.proof_cache),
             answer_cache: self.answer_cache.or(below.answer_cache),

@@ -3,6 +3,7 @@
 mod layer;
 mod memory;
 mod period;
+mod replication;
 mod writes;
 
 use std::io;
@@ -19,6 +20,7 @@ use thiserror::Error;
 pub use layer::{Layer, refuse_unknown_variables};
 pub use memory::Memory;
 pub use period::{BadPeriod, Period};
+pub use replication::{ReplicationSettings, Role};
 pub use writes::{ConfigurationSettings, HandleSettings};
 
 /// Least that a client can save up: the price of a whole batch.
@@ -27,6 +29,10 @@ const MIN_BURST: u32 = 500;
 /// Everything that can be set, complete and checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What this process does.
+    pub role: Role,
+    /// How replicas and sequencers find each other.
+    pub replication: ReplicationSettings,
     /// Address of the API.
     pub listen: SocketAddr,
     /// Address of health and metrics.
@@ -63,6 +69,8 @@ pub struct Settings {
     pub after_quorum_timeout: AfterTimeout,
     /// The guard's file.
     pub guard: PathBuf,
+    /// How long a replica serves after its last acknowledgement.
+    pub replica_lease: Duration,
     /// The file of the key that opens the wrapped secrets.
     pub wrapping_key: PathBuf,
     /// Memory for VRF proofs and records that were shown lately.
@@ -178,20 +186,15 @@ impl Settings {
     /// # Errors
     /// [`SettingsError::Value`] for the first setting that cannot be used.
     pub fn resolve(given: Layer) -> Result<Self, SettingsError> {
-        match given.role.as_deref() {
-            None | Some("all") => {}
-            Some(other) => {
-                return Err(value(
-                    "role",
-                    format!("{other:?} is not built in; only \"all\" is"),
-                ));
-            }
-        }
+        let role = Role::resolve(given.role.as_deref())?;
+        let replication = ReplicationSettings::resolve(&given, role)?;
         let configuration = ConfigurationSettings::resolve(&given)?;
         let handles = HandleSettings::resolve(&given)?;
         let data_dir = given.data_dir.unwrap_or_else(|| PathBuf::from("keyglass-data"));
         let period = |p: Option<Period>, default: u64| p.map_or(Duration::from_millis(default), |p| p.0);
         let settings = Self {
+            role,
+            replication,
             listen: given.listen.unwrap_or_else(|| local(8600)),
             admin_listen: given.admin_listen.unwrap_or_else(|| local(8601)),
             database: database(given.database.as_deref(), &data_dir)?,
@@ -209,6 +212,7 @@ impl Settings {
             quorum_timeout: period(given.quorum_timeout, 600_000),
             after_quorum_timeout: after_timeout(given.after_quorum_timeout.as_deref())?,
             guard: guard(given.guard, &data_dir)?,
+            replica_lease: period(given.replica_lease, 5_000),
             wrapping_key: given
                 .wrapping_key
                 .unwrap_or_else(|| data_dir.join("keys").join("wrapping.key")),
@@ -268,6 +272,12 @@ impl Settings {
             return Err(value(
                 "request_timeout",
                 "must be more than 0s and at most 9s".to_owned(),
+            ));
+        }
+        if self.replica_lease.is_zero() || self.replica_lease > Duration::from_secs(60) {
+            return Err(value(
+                "replica_lease",
+                "must be more than 0s and at most 60s".to_owned(),
             ));
         }
         if self.quorum_late > self.quorum_timeout {
@@ -399,7 +409,7 @@ mod tests {
             (
                 "role",
                 Layer {
-                    role: Some("replica".into()),
+                    role: Some("reader".into()),
                     ..layer()
                 },
             ),
@@ -484,6 +494,13 @@ mod tests {
                 "rate_burst",
                 Layer {
                     rate_burst: Some(499),
+                    ..layer()
+                },
+            ),
+            (
+                "replica_lease",
+                Layer {
+                    replica_lease: Some(Period(Duration::ZERO)),
                     ..layer()
                 },
             ),

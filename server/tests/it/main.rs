@@ -27,6 +27,7 @@ mod program;
 mod publisher_cycle;
 mod publisher_faults;
 mod reads;
+mod replica;
 mod restored_backup;
 mod stolen_copy;
 mod submission;

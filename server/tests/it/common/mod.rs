@@ -19,6 +19,7 @@ use keyglass_server::guard::{FileGuard, Guard};
 use keyglass_server::http::{self, Serving, State};
 use keyglass_server::keys::{KeyError, Keys, Random};
 use keyglass_server::publisher::{Asker, Progress, PublishError, Publisher, Step, Steps};
+use keyglass_server::replica::ReplicaToken;
 use keyglass_server::server;
 use keyglass_server::service::Service;
 use keyglass_server::settings::{Layer, Settings};
@@ -40,7 +41,7 @@ pub struct Place {
 }
 
 /// Randomness that is the same in every run.
-pub struct Counter(Mutex<u64>);
+pub struct Counter(pub Mutex<u64>);
 
 impl Random for Counter {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), KeyError> {
@@ -190,7 +191,12 @@ impl Site {
         publisher.start().await?;
         let readers = tokio::runtime::Handle::current();
         let access = server::access(&service).unwrap();
-        let serving = http::serve(State::new(Arc::clone(&service), access, readers), registry).unwrap();
+        let token = &service.settings.replication.token;
+        let token = token.as_deref().map(|file| ReplicaToken::load(file).unwrap());
+        let state = State::new(Arc::clone(&service), access, readers)
+            .unwrap()
+            .with_replicas(token);
+        let serving = http::serve(state, registry).unwrap();
         Ok(Self {
             service,
             publisher: Some(publisher),

@@ -97,7 +97,10 @@ pub fn run(plan: &Plan, program: &Path) -> Report {
     let server = scene.ready();
     let trust = scene.trust();
     server.kill();
-    let (load, observer) = (Load::start(&scene, &trust), Observer::start(&scene, &trust));
+    let (load, observer) = (
+        Load::start(&scene.http(), &trust),
+        Observer::start(&scene, &trust),
+    );
     for kill in schedule(plan, &mut random) {
         load.must_run();
         observer.must_run();
@@ -134,7 +137,10 @@ fn fresh_directory(program: &Path, random: &mut Random) {
     after(&scene, Duration::from_millis(moment));
     let server = scene.ready();
     let trust = scene.trust();
-    let (load, observer) = (Load::start(&scene, &trust), Observer::start(&scene, &trust));
+    let (load, observer) = (
+        Load::start(&scene.http(), &trust),
+        Observer::start(&scene, &trust),
+    );
     load.wait_for(3);
     let acknowledged = load.finish();
     let seen = verify(&scene.http(), &trust, &observer.finish(), &acknowledged);

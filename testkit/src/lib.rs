@@ -11,6 +11,7 @@
 pub mod audited;
 pub mod bench;
 pub mod client;
+pub mod cluster;
 pub mod evidence;
 pub mod front;
 pub mod honest;

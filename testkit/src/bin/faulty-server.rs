@@ -16,10 +16,13 @@ use keyglass_server::import::{self, Advance, BadRecord, Import, Watcher};
 use keyglass_server::keys::{Keys, SystemRandom};
 use keyglass_server::publisher::{Step, Steps};
 use keyglass_server::server;
-use keyglass_server::settings::{Layer, Settings};
+use keyglass_server::settings::{Layer, Role, Settings};
 
 #[derive(Parser)]
 struct Cli {
+    /// Settings file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     layer: Layer,
     /// Stand still when this step is reached for the n-th time, such as leaf-staged:2
@@ -72,9 +75,9 @@ impl Steps for StandStill {
 fn main() -> Result<()> {
     let cli = Cli::parse();
     std::thread::spawn(end_with_stdin);
-    let settings = Settings::resolve(cli.layer)?;
+    let below = cli.config.map(|file| Layer::from_file(&file)).transpose()?;
+    let settings = Settings::resolve(cli.layer.over(below.unwrap_or_default()))?;
     init_logging(settings.log_format, &settings.log, false)?;
-    let keys = bootstrap::keys(&settings, &SystemRandom)?;
     let steps = StandStill {
         step: cli.stop_at.map(|at| at.step),
         left: AtomicU32::new(cli.stop_at.map_or(0, |at| at.occurrence)),
@@ -82,6 +85,14 @@ fn main() -> Result<()> {
     let steps = Arc::new(steps);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        if settings.role == Role::Replica {
+            let keys = bootstrap::reading_keys(&settings)?;
+            let clock = Arc::new(SystemClock);
+            let running = server::start_replica(settings, keys, clock, &SystemRandom).await?;
+            say("serving");
+            return Ok(running.wait().await?);
+        }
+        let keys = bootstrap::keys(&settings, &SystemRandom)?;
         match cli.import {
             Some(file) => import(settings, keys, steps, file).await,
             None => {

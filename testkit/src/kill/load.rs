@@ -13,7 +13,7 @@ use keyglass_protocol::quantity::{KeyVersion, Nonce};
 use keyglass_protocol::receipt::{Receipt, ReceiptId, SignedReceipt};
 use keyglass_protocol::tree::{Freshness, verify_vrf};
 
-use super::{PATIENCE, Scene};
+use super::PATIENCE;
 use crate::http::Http;
 use crate::process::poll;
 use crate::world::Person;
@@ -50,13 +50,13 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts the clients.
-    pub fn start(scene: &Scene, trust: &Trust) -> Self {
+    /// Starts the clients of the directory at `http`.
+    pub fn start(http: &Http, trust: &Trust) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(Mutex::new(Vec::new()));
         let clients = (0..CLIENTS).map(|number| {
             let client = Client {
-                http: scene.http(),
+                http: http.clone(),
                 trust: trust.clone(),
                 stop: Arc::clone(&stop),
                 acknowledged: Arc::clone(&acknowledged),
@@ -87,6 +87,11 @@ impl Load {
         });
     }
 
+    /// What was acknowledged so far, in order.
+    pub fn acknowledged(&self) -> Vec<Acknowledged> {
+        self.acknowledged.lock().unwrap().clone()
+    }
+
     /// Stops the clients; everything that was acknowledged, in order.
     pub fn finish(mut self) -> Vec<Acknowledged> {
         self.stop.store(true, Ordering::Relaxed);
@@ -110,13 +115,13 @@ pub(crate) struct Updater {
 
 impl Updater {
     pub(crate) fn new(
-        scene: &Scene,
+        http: &Http,
         trust: &Trust,
         stop: &Arc<AtomicBool>,
         acknowledged: &Arc<Mutex<Vec<Acknowledged>>>,
     ) -> Self {
         let client = Client {
-            http: scene.http(),
+            http: http.clone(),
             trust: trust.clone(),
             stop: Arc::clone(stop),
             acknowledged: Arc::clone(acknowledged),

@@ -26,13 +26,18 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Starts to look.
+    /// Starts to look at a directory and its auditor.
     pub fn start(scene: &Scene, trust: &Trust) -> Self {
         let mut places = vec![
             (scene.http(), "/log/checkpoint".to_owned()),
             (scene.http(), "/log/pending".to_owned()),
         ];
         places.extend(scene.auditors_head());
+        Self::of(places, trust)
+    }
+
+    /// Starts to look at these paths, each of which shows a checkpoint that never goes back.
+    pub fn of(places: Vec<(Http, String)>, trust: &Trust) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, log_key) = (Arc::clone(&stop), trust.log_key().clone());
         let watch = std::thread::spawn(move || look(&places, &log_key, &stopped));

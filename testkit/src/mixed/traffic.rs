@@ -126,7 +126,7 @@ impl Traffic {
             let one = One {
                 http: scene.http(),
                 trust: trust.clone(),
-                updater: Updater::new(scene, trust, &stop, &acknowledged),
+                updater: Updater::new(&scene.http(), trust, &stop, &acknowledged),
                 stop: Arc::clone(&stop),
                 random: Random(plan.seed.wrapping_mul(1_000).wrapping_add(u64::from(number))),
                 plan: *plan,

@@ -1,0 +1,241 @@
+//! What reading costs with one, two and three replicas, and while a sequencer fails over.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use keyglass_protocol::label::Label;
+
+use super::{Asking, Commits, Figures, PATIENCE, Plan as SitePlan, Readers, Server, Site};
+use crate::kill::Load;
+use crate::process::poll;
+
+/// Clock ticks a second in `/proc/<pid>/stat`, on every Linux.
+const TICKS: f64 = 100.0;
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Accounts that are looked up.
+    pub accounts: usize,
+    /// How long each measurement takes.
+    pub period: Duration,
+    /// Clients at the same time.
+    pub clients: usize,
+    /// Of so many lookups one is verified to the end.
+    pub verified: usize,
+    /// Sequencers: with two, the first is killed while clients read.
+    pub sequencers: usize,
+    /// The fence's lease, in ms.
+    pub replica_lease: u64,
+}
+
+/// Lookups of one period.
+#[derive(Debug)]
+pub struct Measured {
+    /// Replicas that were asked.
+    pub replicas: usize,
+    /// What the clients saw.
+    pub figures: Figures,
+    /// How long it took.
+    pub took: Duration,
+    /// CPU seconds of the replicas' processes meanwhile.
+    pub cpu: f64,
+}
+
+/// What was measured.
+#[derive(Debug)]
+pub struct Report {
+    /// With 1, 2 and 3 replicas.
+    pub scaled: Vec<Measured>,
+    /// At rest, then from the kill of the sequencer until another one publishes; none with one sequencer.
+    pub failover: Option<Failover>,
+}
+
+/// One failover.
+#[derive(Debug)]
+pub struct Failover {
+    /// Lookups while all was well, under the same updates.
+    pub before: Measured,
+    /// Lookups from the kill on.
+    pub during: Measured,
+    /// From the kill until an update is acknowledged again.
+    pub takeover: Duration,
+}
+
+impl Measured {
+    fn per_second(&self) -> f64 {
+        self.figures.took.len() as f64 / self.took.as_secs_f64()
+    }
+
+    fn cpu_per_lookup(&self) -> f64 {
+        self.cpu * 1e6 / (self.figures.took.len().max(1) as f64)
+    }
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |part| self.figures.within(part).as_secs_f64() * 1e3;
+        write!(
+            f,
+            "{:>7.0} lookups/s, median {:.1} ms, 99th of 100 {:.1} ms, {:.0} us of replica CPU each; {} verified, {} refused",
+            self.per_second(),
+            ms(0.5),
+            ms(0.99),
+            self.cpu_per_lookup(),
+            self.figures.verified,
+            self.figures.refused.len()
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one = self.scaled.first().map_or(f64::NAN, Measured::per_second);
+        for measured in &self.scaled {
+            let ratio = measured.per_second() / one;
+            writeln!(
+                f,
+                "{} replicas, {ratio:.2} times one: {measured}",
+                measured.replicas
+            )?;
+        }
+        let Some(failover) = &self.failover else {
+            return Ok(());
+        };
+        writeln!(f, "before the failover: {}", failover.before)?;
+        writeln!(f, "during the failover: {}", failover.during)?;
+        let p99 = |m: &Measured| m.figures.within(0.99).as_secs_f64();
+        let ratio = p99(&failover.during) / p99(&failover.before);
+        writeln!(
+            f,
+            "99th of 100 during / before: {ratio:.2}; an update was acknowledged again after {:.1} s",
+            failover.takeover.as_secs_f64()
+        )
+    }
+}
+
+/// Does the plan with the program `faulty-server` or `keyglass-server`.
+///
+/// # Panics
+/// An answer does not verify.
+pub fn run(plan: &Plan, program: &Path) -> Report {
+    let mut site = Site::new(
+        SitePlan {
+            commits: Commits::Synchronous,
+            sequencers: plan.sequencers,
+            replicas: 3,
+            audited: true,
+        },
+        program,
+    );
+    for server in site.sequencers.iter_mut().chain(&mut site.replicas) {
+        server.set("replica_lease", format!("{}ms", plan.replica_lease));
+    }
+    site.start_auditor();
+    site.sequencers[0].start();
+    site.sequencers[0].wait_until_ready();
+    for replica in &mut site.replicas {
+        replica.start();
+        replica.wait_until_ready();
+    }
+    let accounts = publish(&site, plan.accounts);
+    let asking = |site: &Site, replicas: usize| Asking {
+        replicas: site.replicas[..replicas].iter().map(Server::http).collect(),
+        trust: site.trust(&site.replicas[0].http()),
+        accounts: accounts.clone(),
+        clients: plan.clients,
+        verified: plan.verified,
+    };
+    let scaled = (1..=3).map(|replicas| {
+        let asking = asking(&site, replicas);
+        measure(&mut site, &asking, |_| wait(plan.period))
+    });
+    let scaled = scaled.collect();
+    let failover = (plan.sequencers > 1).then(|| {
+        let asking = asking(&site, 3);
+        fail_over(&mut site, plan, &asking)
+    });
+    Report { scaled, failover }
+}
+
+/// Publishes accounts and waits until every replica knows them.
+fn publish(site: &Site, count: usize) -> Vec<Label> {
+    let http = site.replicas[0].http();
+    let load = Load::start(&http, &site.trust(&http));
+    let labels = poll("accounts", PATIENCE * 10, || {
+        let mut labels: Vec<Label> = load.acknowledged().into_iter().map(|a| a.label).collect();
+        labels.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        labels.dedup();
+        (labels.len() >= count).then_some(labels)
+    });
+    load.finish();
+    for replica in &site.replicas {
+        for label in &labels {
+            let path = format!("/v1/accounts/{}", label.name());
+            poll(&path, PATIENCE, || {
+                matches!(replica.http().get(&path), Ok((200, _))).then_some(())
+            });
+        }
+    }
+    labels
+}
+
+fn measure(site: &mut Site, asking: &Asking, work: impl FnOnce(&mut Site)) -> Measured {
+    let (before, began) = (cpu(site), Instant::now());
+    let readers = Readers::start(asking);
+    work(site);
+    let figures = readers.finish();
+    Measured {
+        replicas: asking.replicas.len(),
+        figures,
+        took: began.elapsed(),
+        cpu: cpu(site) - before,
+    }
+}
+
+fn fail_over(site: &mut Site, plan: &Plan, asking: &Asking) -> Failover {
+    // The stand-by waits for its turn.
+    site.sequencers[1].start();
+    let http = site.replicas[0].http();
+    let load = Load::start(&http, &site.trust(&http));
+    load.wait_for(5);
+    let before = measure(site, asking, |_| wait(plan.period));
+    let mut takeover = Duration::ZERO;
+    let during = measure(site, asking, |site| {
+        let began = Instant::now();
+        site.sequencers[0].kill();
+        let acknowledged = load.acknowledged().len();
+        let next = site.sequencers[1].ports()[0];
+        site.front.aim(next);
+        // The last one may have been on its way when the sequencer died.
+        load.wait_for(acknowledged + 4);
+        takeover = began.elapsed();
+        wait(plan.period.saturating_sub(takeover));
+    });
+    load.finish();
+    Failover {
+        before,
+        during,
+        takeover,
+    }
+}
+
+/// Nothing to wait for but time: this is what is measured.
+fn wait(period: Duration) {
+    std::thread::sleep(period);
+}
+
+/// CPU seconds of all replicas so far.
+fn cpu(site: &mut Site) -> f64 {
+    let used = site.replicas.iter_mut().map(|replica| {
+        let path = format!("/proc/{}/stat", replica.process().id());
+        let stat = std::fs::read_to_string(path).unwrap();
+        // After the name, which is in parentheses: utime and stime are the 12th and the 13th.
+        let after = stat.rsplit(')').next().unwrap();
+        let fields: Vec<&str> = after.split_whitespace().collect();
+        let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
+        (ticks(11) + ticks(12)) / TICKS
+    });
+    used.sum()
+}

@@ -1,0 +1,158 @@
+//! Replicas on real standbys: every answer verifies, reads go on, and what must not answer does not.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::path::Path;
+
+use keyglass_protocol::label::Label;
+use keyglass_testkit::cluster::{Asking, Commits, PATIENCE, Plan, Readers, Site};
+use keyglass_testkit::kill::{Acknowledged, Load, Observer, verify};
+use keyglass_testkit::process::poll;
+
+/// A site with an auditor and two replicas that serve.
+fn site(commits: Commits) -> Site {
+    let plan = Plan {
+        commits,
+        sequencers: 1,
+        replicas: 2,
+        audited: true,
+    };
+    let mut site = Site::new(plan, Path::new(env!("CARGO_BIN_EXE_faulty-server")));
+    for replica in &mut site.replicas {
+        replica.set("replica_lease", "1s");
+    }
+    site.sequencers[0].set("replica_lease", "1s");
+    site.start_auditor();
+    site.sequencers[0].start();
+    site.sequencers[0].wait_until_ready();
+    for replica in &mut site.replicas {
+        replica.start();
+        replica.wait_until_ready();
+    }
+    site
+}
+
+fn asking(site: &Site, acknowledged: &[Acknowledged]) -> Asking {
+    Asking {
+        replicas: site.replicas.iter().map(|r| r.http()).collect(),
+        trust: site.trust(&site.sequencers[0].http()),
+        accounts: accounts(acknowledged),
+        clients: 2,
+        verified: 1,
+    }
+}
+
+fn accounts(acknowledged: &[Acknowledged]) -> Vec<Label> {
+    let mut labels: Vec<Label> = acknowledged.iter().map(|update| update.label.clone()).collect();
+    labels.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    labels.dedup();
+    labels
+}
+
+fn reason(site: &Site, replica: usize) -> Option<String> {
+    let (status, body) = site.replicas[replica].http().get("/log/checkpoint").ok()?;
+    let document: serde_json::Value = serde_json::from_slice(&body).ok()?;
+    (status == 503).then(|| document["reason"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn every_answer_verifies_while_epochs_are_published_through_replicas() {
+    let site = site(Commits::Synchronous);
+    let (first, second) = (site.replicas[0].http(), site.replicas[1].http());
+    let trust = site.trust(&first);
+    // Updates come in by a replica as well, and heads never go back or fork at either.
+    let places = [&first, &second].map(|http| (http.clone(), "/log/checkpoint".to_owned()));
+    let (load, observer) = (Load::start(&first, &trust), Observer::of(places.into(), &trust));
+    load.wait_for(6);
+    let some = load.acknowledged();
+    // What is acknowledged is published soon, and then proven by either.
+    for http in [&first, &second] {
+        for update in &some {
+            let path = format!("/v1/accounts/{}", update.label.name());
+            poll(&path, PATIENCE, || {
+                matches!(http.get(&path), Ok((200, _))).then_some(())
+            });
+        }
+    }
+    let readers = Readers::start(&asking(&site, &some));
+    load.wait_for(60);
+    let figures = readers.finish();
+    let acknowledged = load.finish();
+    let heads = observer.finish();
+    assert!(figures.took.len() > 20, "{} lookups", figures.took.len());
+    assert_eq!(figures.refused, [], "reads did not go on");
+    assert_eq!(figures.verified, figures.took.len());
+    for http in [&first, &second] {
+        let last = acknowledged.last().unwrap();
+        poll("the last update at a replica", PATIENCE, || {
+            let path = format!("/v1/receipts/{}", last.id);
+            let (_, body) = http.get(&path).ok()?;
+            let answer: serde_json::Value = serde_json::from_slice(&body).ok()?;
+            (answer["status"] == "included").then_some(())
+        });
+    }
+    let seen = verify(&site.sequencers[0].http(), &trust, &heads, &acknowledged);
+    assert!(seen.epochs > 5, "{seen}");
+}
+
+#[test]
+fn a_replica_that_cannot_follow_or_acknowledge_fences_itself_and_comes_back() {
+    let mut site = site(Commits::Asynchronous);
+    let trust = site.trust(&site.sequencers[0].http());
+    let load = Load::start(&site.sequencers[0].http(), &trust);
+    load.wait_for(3);
+
+    // Its standby stands still.
+    site.databases.pause_replay(1);
+    poll("the fence of the slow one", PATIENCE, || reason(&site, 0));
+    assert!(!site.replicas[0].is_ready());
+    assert_eq!(site.replicas[0].metric("keyglass_replica_fenced"), Some(1.0));
+    // Nobody waits for it.
+    let enough = load.acknowledged().len() + 10;
+    load.wait_for(enough);
+    assert!(site.replicas[1].is_ready());
+    site.databases.resume_replay(1);
+    poll("its return", PATIENCE, || {
+        site.replicas[0].is_ready().then_some(())
+    });
+
+    // The sequencer does not hear of it.
+    site.replica_to_sequencer(1, 0).cut();
+    poll("the fence of the unheard", PATIENCE, || {
+        (reason(&site, 1)? == "replica-unacknowledged").then_some(())
+    });
+    site.replica_to_sequencer(1, 0).heal();
+    poll("its return", PATIENCE, || {
+        site.replicas[1].is_ready().then_some(())
+    });
+
+    // Its database does not answer.
+    site.replica_to_database(1).cut();
+    poll("the fence of the cut off", PATIENCE, || reason(&site, 1));
+    site.replica_to_database(1).heal();
+    poll("its return", PATIENCE, || {
+        site.replicas[1].is_ready().then_some(())
+    });
+
+    // It sleeps for longer than its lease, and knows when it wakes.
+    site.replicas[0].pause();
+    let enough = load.acknowledged().len() + 20;
+    load.wait_for(enough);
+    let waited = std::time::Instant::now();
+    poll("a second", PATIENCE, || {
+        (waited.elapsed().as_secs() >= 1).then_some(())
+    });
+    site.replicas[0].wake();
+    poll("its return", PATIENCE, || {
+        site.replicas[0].is_ready().then_some(())
+    });
+    let acknowledged = load.finish();
+    let figures = {
+        let readers = Readers::start(&asking(&site, &acknowledged[..3]));
+        let began = std::time::Instant::now();
+        poll("lookups", PATIENCE, || {
+            (began.elapsed().as_millis() > 200).then_some(())
+        });
+        readers.finish()
+    };
+    assert!(figures.verified > 0 && figures.refused.is_empty(), "{figures:?}");
+}

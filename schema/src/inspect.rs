@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use keyglass_protocol::quantity::{Epoch, LogHash};
 
-use crate::connection::on_both;
+use crate::connection::{first, on_both};
 use crate::error::StoreError;
 use crate::number::{loaded, loaded_epoch, stored, stored_count};
 use crate::queue::ReceiptStatus;
@@ -161,7 +161,7 @@ impl Store {
                 let row = log_hashes::table.find((i16::from(level), index));
                 row.select(log_hashes::hash)
             };
-            let row: Option<Vec<u8>> = on_both!(tx, conn => query().first(conn).optional()?);
+            let row: Option<Vec<u8>> = first!(tx, query()).optional()?;
             let damaged = |_| StoreError::Corrupt {
                 table: "log_hashes",
                 why: "hash length",

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use keyglass_protocol::quantity::{Epoch, LogSize, Seconds};
 
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::number::{loaded, loaded_epoch, stored, stored_epoch};
 use crate::store::Store;
@@ -71,7 +71,7 @@ impl Store {
     pub fn newest_checkpoint(&self) -> Result<Option<(LogSize, Vec<u8>)>, StoreError> {
         self.database.read_one("newest_checkpoint", |tx| {
             let query = || checkpoints::table.order(checkpoints::epoch.desc());
-            let row: Option<(i64, Vec<u8>)> = on_both!(tx, conn => query().first(conn).optional()?);
+            let row: Option<(i64, Vec<u8>)> = first!(tx, query()).optional()?;
             row.map(|(epoch, note)| Ok((size_of(epoch, "checkpoints")?, note)))
                 .transpose()
         })
@@ -95,8 +95,7 @@ impl Store {
         self.database.write("put_cosignature", |tx| {
             require_checkpoint(tx, epoch, size)?;
             let row = || cosignatures::table.find((epoch, key_hash.as_slice()));
-            let newest: Option<i64> =
-                on_both!(tx, conn => row().select(cosignatures::time_s).first(conn).optional()?);
+            let newest: Option<i64> = first!(tx, row().select(cosignatures::time_s)).optional()?;
             if newest.is_some_and(|newest| newest >= time_s) {
                 return Ok(false);
             }
@@ -148,12 +147,12 @@ impl Store {
 
 fn note_at(tx: &mut Tx<'_>, epoch: i64) -> Result<Option<Vec<u8>>, StoreError> {
     let query = || checkpoints::table.find(epoch).select(checkpoints::note);
-    Ok(on_both!(tx, conn => query().first(conn).optional()?))
+    Ok(first!(tx, query()).optional()?)
 }
 
 fn require_leaf(tx: &mut Tx<'_>, epoch: i64, size: LogSize) -> Result<(), StoreError> {
     let query = || epochs::table.find(epoch).select(epochs::epoch);
-    let found: Option<i64> = on_both!(tx, conn => query().first(conn).optional()?);
+    let found: Option<i64> = first!(tx, query()).optional()?;
     found
         .map(drop)
         .ok_or(StoreError::SizeUnknown { size: size.get() })
@@ -162,7 +161,7 @@ fn require_leaf(tx: &mut Tx<'_>, epoch: i64, size: LogSize) -> Result<(), StoreE
 /// There must be a checkpoint of this size.
 pub(super) fn require_checkpoint(tx: &mut Tx<'_>, epoch: i64, size: LogSize) -> Result<(), StoreError> {
     let query = || checkpoints::table.find(epoch).select(checkpoints::epoch);
-    let found: Option<i64> = on_both!(tx, conn => query().first(conn).optional()?);
+    let found: Option<i64> = first!(tx, query()).optional()?;
     found
         .map(drop)
         .ok_or(StoreError::SizeUnknown { size: size.get() })
@@ -176,6 +175,6 @@ pub(super) fn is_covered(tx: &mut Tx<'_>, epoch: Epoch) -> Result<Option<LogSize
             .filter(checkpoints::epoch.ge(epoch))
             .select(diesel::dsl::min(checkpoints::epoch))
     };
-    let covering: Option<i64> = on_both!(tx, conn => query().first(conn)?);
+    let covering: Option<i64> = first!(tx, query())?;
     covering.map(|epoch| size_of(epoch, "checkpoints")).transpose()
 }

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use keyglass_protocol::quantity::{ConfigHash, Epoch};
 
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::number::{loaded_epoch, stored_epoch};
 use crate::store::Store;
@@ -67,7 +67,7 @@ impl Store {
                     .find(hash.as_bytes().as_slice())
                     .select((configs::first_epoch, configs::document))
             };
-            let row: Option<(i64, Vec<u8>)> = on_both!(tx, conn => query().first(conn).optional()?);
+            let row: Option<(i64, Vec<u8>)> = first!(tx, query()).optional()?;
             row.map(|(epoch, document)| Ok((loaded_epoch(epoch, TABLE)?, document)))
                 .transpose()
         })
@@ -103,5 +103,5 @@ fn load(tx: &mut Tx<'_>, hash: &ConfigHash) -> Result<Option<Vec<u8>>, StoreErro
             .find(hash.as_bytes().as_slice())
             .select(configs::document)
     };
-    Ok(on_both!(tx, conn => query().first(conn).optional()?))
+    Ok(first!(tx, query()).optional()?)
 }

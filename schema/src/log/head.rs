@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use keyglass_protocol::quantity::LogSize;
 
 use super::checkpoints::{last_epoch, require_checkpoint, size_of};
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tables::head;
@@ -46,7 +46,7 @@ impl Store {
 
 fn load(tx: &mut Tx<'_>) -> Result<Option<(LogSize, Vec<u8>)>, StoreError> {
     let query = || head::table.select((head::epoch, head::note));
-    let row: Option<(i64, Vec<u8>)> = on_both!(tx, conn => query().first(conn).optional()?);
+    let row: Option<(i64, Vec<u8>)> = first!(tx, query()).optional()?;
     row.map(|(epoch, note)| Ok((size_of(epoch, "head")?, note)))
         .transpose()
 }

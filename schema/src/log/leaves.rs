@@ -7,7 +7,7 @@ use keyglass_protocol::quantity::{Epoch, LogSize};
 use super::checkpoints::{is_covered, size_of};
 use super::configs::put as put_config;
 use super::subtrees::put_leaf_hash;
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::number::{stored_count, stored_epoch};
 use crate::store::Store;
@@ -131,14 +131,14 @@ fn check_successor(tx: &mut Tx<'_>, leaf: &Leaf) -> Result<(), StoreError> {
 
 fn log_size(tx: &mut Tx<'_>) -> Result<LogSize, StoreError> {
     let query = || epochs::table.select(diesel::dsl::max(epochs::epoch));
-    let last: Option<i64> = on_both!(tx, conn => query().first(conn)?);
+    let last: Option<i64> = first!(tx, query())?;
     last.map_or(Ok(LogSize::ZERO), |last| size_of(last, TABLE))
 }
 
 fn load(tx: &mut Tx<'_>, epoch: Epoch) -> Result<Option<Leaf>, StoreError> {
     let epoch = stored_epoch(epoch)?;
     let query = || epochs::table.find(epoch).select(epochs::leaf);
-    let row: Option<Vec<u8>> = on_both!(tx, conn => query().first(conn).optional()?);
+    let row: Option<Vec<u8>> = first!(tx, query()).optional()?;
     row.map(|row| decode(&row)).transpose()
 }
 

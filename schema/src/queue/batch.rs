@@ -6,7 +6,7 @@ use keyglass_protocol::quantity::{Epoch, Millis};
 use super::Frozen;
 use super::enqueue::{TABLE, open};
 use super::receipt::by_hash;
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::keys::StoreKeys;
 use crate::number::{loaded, loaded_millis, loaded_version, stored, stored_count, stored_epoch};
@@ -79,7 +79,7 @@ impl Store {
     pub fn oldest_accepted(&self) -> Result<Option<Millis>, StoreError> {
         self.database.read_one("oldest_accepted", |tx| {
             let query = || updates::table.select(diesel::dsl::min(updates::accepted_ms));
-            let oldest: Option<i64> = on_both!(tx, conn => query().first(conn)?);
+            let oldest: Option<i64> = first!(tx, query())?;
             oldest.map(|ms| loaded_millis(ms, TABLE)).transpose()
         })
     }
@@ -96,7 +96,7 @@ impl Store {
                 let waiting = updates::table.filter(beyond.assume_not_null());
                 waiting.select(diesel::dsl::min(updates::accepted_ms))
             };
-            let oldest: Option<i64> = on_both!(tx, conn => query().first(conn)?);
+            let oldest: Option<i64> = first!(tx, query())?;
             oldest.map(|ms| loaded_millis(ms, TABLE)).transpose()
         })
     }
@@ -130,7 +130,7 @@ impl Store {
                 let batch = updates::table.filter(updates::epoch.eq(epoch));
                 batch.select(diesel::dsl::max(updates::accepted_ms))
             };
-            let newest: Option<i64> = on_both!(tx, conn => query().first(conn)?);
+            let newest: Option<i64> = first!(tx, query())?;
             newest.map(|ms| loaded_millis(ms, TABLE)).transpose()
         })
     }

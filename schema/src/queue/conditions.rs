@@ -5,7 +5,7 @@ use keyglass_protocol::label::{AccountId, Label};
 use keyglass_protocol::quantity::{Epoch, Millis};
 
 use super::{Enqueued, NewUpdate, closings};
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::keys::{KeyedHash, StoreKeys};
 use crate::number::loaded;
@@ -177,7 +177,7 @@ fn put_relied_on(tx: &mut Tx<'_>, keys: &StoreKeys, accounts: &[AccountId]) -> R
 fn waiting_at_most(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
     use diesel::dsl::{max, min};
     let query = || updates::table.select((min(updates::seq), max(updates::seq)));
-    let (first, last): (Option<i64>, Option<i64>) = on_both!(tx, conn => query().first(conn)?);
+    let (first, last): (Option<i64>, Option<i64>) = first!(tx, query())?;
     let (Some(first), Some(last)) = (first, last) else {
         return Ok(0);
     };
@@ -197,5 +197,5 @@ fn owner(tx: &mut Tx<'_>, skeleton: &KeyedHash) -> Result<Option<Vec<u8>>, Store
             .find(skeleton.as_slice())
             .select(handle_skeletons::label_hash)
     };
-    Ok(on_both!(tx, conn => query().first(conn).optional()?))
+    Ok(first!(tx, query()).optional()?)
 }

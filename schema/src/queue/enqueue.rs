@@ -8,7 +8,7 @@ use keyglass_protocol::quantity::KeyVersion;
 
 use super::receipt::{by_hash, by_version};
 use super::{Conflict, Enqueued, Holder, NewUpdate};
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::keys::{KeyedHash, Sealed, StoreKeys};
 use crate::number::{loaded_version, stored};
@@ -120,7 +120,7 @@ fn named_by_alias(tx: &mut Tx<'_>, account_hash: &KeyedHash) -> Result<bool, Sto
             .or(updates::previous_holder_hash.eq(account_hash.as_slice()));
         updates::table.filter(names).select(updates::seq)
     };
-    let seq: Option<i64> = on_both!(tx, conn => query().first(conn).optional()?);
+    let seq: Option<i64> = first!(tx, query()).optional()?;
     Ok(seq.is_some())
 }
 
@@ -144,7 +144,7 @@ fn pending_of(
             .filter(updates::label_hash.eq(label_hash.as_slice()))
             .select((updates::version, updates::receipt_hash, updates::sealed))
     };
-    let row: Option<(i64, Vec<u8>, Vec<u8>)> = on_both!(tx, conn => query().first(conn).optional()?);
+    let row: Option<(i64, Vec<u8>, Vec<u8>)> = first!(tx, query()).optional()?;
     row.map(|(version, receipt_hash, sealed)| {
         let (_, record) = open(keys, label_hash, version, &sealed)?;
         Ok(PendingRow {

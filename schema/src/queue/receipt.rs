@@ -9,7 +9,7 @@ use keyglass_protocol::codec::{Reader, put_bytes16};
 use keyglass_protocol::error::FormatError;
 use keyglass_protocol::quantity::{Commitment, Epoch, KeyVersion, LeafLabel, Millis, Nonce};
 
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::keys::{KeyedHash, Sealed, StoreKeys};
 use crate::number::{loaded_epoch, stored};
@@ -139,7 +139,7 @@ pub(super) fn by_hash(
             receipts::sealed,
         ))
     };
-    let row: Option<Columns> = on_both!(tx, conn => query().first(conn).optional()?);
+    let row: Option<Columns> = first!(tx, query()).optional()?;
     row.map(|row| open(keys, row)).transpose()
 }
 
@@ -157,7 +157,7 @@ pub(super) fn by_version(
             .filter(receipts::version.eq(version))
             .select((receipts::receipt_hash, receipts::epoch, receipts::sealed))
     };
-    let row: Option<Columns> = on_both!(tx, conn => query().first(conn).optional()?);
+    let row: Option<Columns> = first!(tx, query()).optional()?;
     row.map(|row| open(keys, row)).transpose()
 }
 

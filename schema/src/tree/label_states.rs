@@ -13,7 +13,7 @@ use keyglass_protocol::error::FormatError;
 use keyglass_protocol::quantity::KeyVersion;
 
 use super::node_key::MAX_BITS;
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::keys::{KeyedHash, Sealed, StoreKeys};
 use crate::number::{loaded, stored};
@@ -198,9 +198,9 @@ pub(crate) fn select_state(
             .filter(label_states::version.between(selection.versions.0, selection.versions.1))
     };
     let row: Option<Columns> = if selection.newest {
-        on_both!(tx, conn => query().order(label_states::epoch.desc()).first(conn).optional()?)
+        first!(tx, query().order(label_states::epoch.desc())).optional()?
     } else {
-        on_both!(tx, conn => query().order(label_states::epoch.asc()).first(conn).optional()?)
+        first!(tx, query().order(label_states::epoch.asc())).optional()?
     };
     Ok(row.map(StateRow::from))
 }

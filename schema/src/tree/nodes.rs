@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::node_key::node_key;
 use super::node_row;
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first};
 use crate::error::StoreError;
 use crate::number::loaded;
 use crate::tables::{nodes, tree_head as head};
@@ -21,7 +21,7 @@ pub(crate) struct TreeHead {
 /// `None` before the directory was created.
 pub(crate) fn tree_head(tx: &mut Tx<'_>) -> Result<Option<TreeHead>, StoreError> {
     let query = || head::table.select((head::epoch, head::nodes));
-    let row: Option<(i64, i64)> = on_both!(tx, conn => query().first(conn).optional()?);
+    let row: Option<(i64, i64)> = first!(tx, query()).optional()?;
     row.map(|(epoch, nodes)| {
         Ok(TreeHead {
             epoch: loaded(epoch, "tree_head")?,
@@ -38,6 +38,6 @@ pub(super) fn node(
 ) -> Result<Option<TreeNodeWithPreviousValue>, StoreError> {
     let key = node_key(&label);
     let query = || nodes::table.filter(nodes::key.eq(&key)).select(nodes::state);
-    let row: Option<Vec<u8>> = on_both!(tx, conn => query().first(conn).optional()?);
+    let row: Option<Vec<u8>> = first!(tx, query()).optional()?;
     row.map(|row| node_row::decode(label, &row)).transpose()
 }

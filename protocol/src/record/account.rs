@@ -47,6 +47,16 @@ impl AccountKind {
         }
     }
 
+    /// The kind of a record that was decoded before, from its first five bytes; nothing else is looked at.
+    ///
+    /// # Errors
+    /// [`RecordError`] if these are not the first bytes of an account's record.
+    pub fn of_record(bytes: &[u8]) -> Result<Self, RecordError> {
+        let mut r = Reader::new(bytes);
+        r.magic(MAGIC)?;
+        Ok(Self::from_number(r.u8()?)?)
+    }
+
     /// Its name in messages and programs.
     pub const fn as_str(self) -> &'static str {
         match self {

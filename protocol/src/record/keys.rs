@@ -52,7 +52,12 @@ pub fn check_ed25519(bytes: &[u8; 32]) -> Result<VerifyingKey, KeyError> {
     if key.is_weak() {
         return Err(KeyError::Ed25519LowOrder);
     }
-    if key.to_edwards().compress().as_bytes() != bytes {
+    // The point has no other encoding than the reduced one: x is 0 only for points of low order.
+    let mut y = *bytes;
+    if let Some(high) = y.last_mut() {
+        *high &= 0x7f;
+    }
+    if !is_reduced(&y) {
         return Err(KeyError::Ed25519NotCanonical);
     }
     Ok(key)
@@ -241,5 +246,56 @@ mod tests {
         nine[0] = 9;
         assert!(!has_low_order(&nine));
         assert_eq!(check_x25519(&nine), Ok(()));
+    }
+
+    /// Every encoding of a y that is not reduced, with both signs: p to 2^255 - 1.
+    fn not_reduced() -> impl Iterator<Item = [u8; 32]> {
+        (0xed..=0xff_u8).flat_map(|low| {
+            [0x7f, 0xff].map(|high| {
+                let mut bytes = [0xff; 32];
+                bytes[0] = low;
+                bytes[31] = high;
+                bytes
+            })
+        })
+    }
+
+    #[test]
+    fn canonical_is_what_a_point_is_encoded_as() {
+        let (mut points, mut refused) = (0, 0);
+        for bytes in not_reduced() {
+            let Ok(key) = VerifyingKey::from_bytes(&bytes) else {
+                assert_eq!(check_ed25519(&bytes), Err(KeyError::Ed25519NotAPoint));
+                continue;
+            };
+            points += 1;
+            assert_ne!(key.to_edwards().compress().as_bytes(), &bytes);
+            let verdict = check_ed25519(&bytes).map(|_| ());
+            let expected = if key.is_weak() {
+                KeyError::Ed25519LowOrder
+            } else {
+                refused += 1;
+                KeyError::Ed25519NotCanonical
+            };
+            assert_eq!(verdict, Err(expected));
+        }
+        assert!(
+            points > refused && refused > 0,
+            "{points} points, {refused} of large order"
+        );
+    }
+
+    #[test]
+    fn a_zero_x_with_a_sign_is_of_low_order() {
+        let mut one = [0; 32];
+        one[0] = 1;
+        one[31] = 0x80;
+        let mut minus_one = [0xff; 32];
+        minus_one[0] = 0xec;
+        for bytes in [one, minus_one] {
+            let verdict = check_ed25519(&bytes).map(|_| ());
+            let refused = [KeyError::Ed25519LowOrder, KeyError::Ed25519NotAPoint].map(Err);
+            assert!(refused.contains(&verdict), "{verdict:?}");
+        }
     }
 }

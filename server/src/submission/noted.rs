@@ -2,7 +2,7 @@
 
 use keyglass_protocol::label::Label;
 use keyglass_protocol::quantity::{KeyVersion, Millis};
-use keyglass_protocol::record::{AccountKind, AccountRecord, AliasRecord};
+use keyglass_protocol::record::{AccountKind, AliasRecord};
 use keyglass_schema::{Noted, Store};
 
 use super::{SubmitError, alias, handles};
@@ -24,7 +24,7 @@ pub(crate) fn noted(
         closed: None,
     };
     if matches!(label, Label::Account(_)) {
-        let closes = AccountRecord::decode(record)?.kind == AccountKind::Closed;
+        let closes = AccountKind::of_record(record)? == AccountKind::Closed;
         noted.closed = closes.then_some(now);
         return Ok(closes.then_some(noted));
     }

@@ -10,9 +10,10 @@
 mod check;
 mod lines;
 mod position;
+mod ready;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +21,7 @@ use keyglass_protocol::quantity::Epoch;
 use keyglass_schema::StoreError;
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 pub use check::BadRecord;
 
@@ -30,8 +32,9 @@ use crate::server::{self, Running, ServerError};
 use crate::service::Service;
 use crate::settings::Settings;
 use check::{Checker, Verdict};
-use lines::{Line, Lines};
+use lines::Lines;
 use position::Position;
+use ready::{Batch, ReadyLine};
 
 /// Most bytes of records in one epoch. 64 MiB.
 const MAX_BATCH_BYTES: usize = 64 << 20;
@@ -184,6 +187,13 @@ impl Importing {
     }
 }
 
+fn died(file: &Path) -> ImportError {
+    ImportError::Io {
+        path: file.to_owned(),
+        error: io::Error::other("the thread that reads it died"),
+    }
+}
+
 /// One run of an import.
 struct Run {
     service: Arc<Service>,
@@ -207,7 +217,7 @@ impl Run {
             error,
         };
         let known = position::load(&self.service)?;
-        let (mut lines, counts) = match known {
+        let (lines, counts) = match known {
             Some(known) => match Lines::resume(&import.file, &known).map_err(io)? {
                 Some(lines) => (lines, known.counts),
                 None => (Lines::open(&import.file).map_err(io)?, Counts::default()),
@@ -223,49 +233,52 @@ impl Run {
         if at.offset > 0 {
             self.watcher.resumed(&at);
         }
-        // Lines that belong into the epoch after the one that is being filled.
-        let mut ahead: Vec<Line> = Vec::new();
+        let mut reading = self.read_ahead(lines, at.epoch);
         loop {
-            let ended = self.epochful(import, &mut lines, &mut ahead, &mut at).await?;
-            if ended {
+            let (lines, batch) = reading.await.map_err(|_| died(&import.file))?;
+            let batch = batch.map_err(io)?;
+            // Read while this batch is published: the next one, for the epoch that comes after it.
+            reading = self.read_ahead(lines, at.epoch.next().unwrap_or(at.epoch));
+            let mut left = batch.lines;
+            while !left.is_empty() {
+                left = self.epochful(import, left, &mut at).await?;
+            }
+            if batch.ended {
                 return Ok(at);
             }
         }
     }
 
-    /// Fills one epoch and publishes it; true at the end of the file.
+    /// Reads the next batch on a thread of its own, for the epoch after `newest`.
+    fn read_ahead(&self, mut lines: Lines, newest: Epoch) -> JoinHandle<(Lines, io::Result<Batch>)> {
+        let (most, rules) = (
+            self.service.settings.max_batch,
+            self.service.config.in_force().rules().clone(),
+        );
+        let epoch = newest.next().unwrap_or(newest);
+        tokio::task::spawn_blocking(move || {
+            let batch = ready::read(&mut lines, most, &rules, epoch);
+            (lines, batch)
+        })
+    }
+
+    /// Fills one epoch from the front of these lines and publishes it; the lines that belong into a later one.
     async fn epochful(
         &mut self,
         import: &Import,
-        lines: &mut Lines,
-        ahead: &mut Vec<Line>,
+        read: Vec<ReadyLine>,
         at: &mut Advance,
-    ) -> Result<bool, ImportError> {
-        let max = self.service.settings.max_batch;
-        let mut read = std::mem::take(ahead);
-        let mut ended = false;
-        let mut bytes: usize = read.iter().map(Line::len).sum();
-        while read.len() < max && bytes < MAX_BATCH_BYTES && !ended {
-            match lines.next().map_err(|error| ImportError::Io {
-                path: import.file.clone(),
-                error,
-            })? {
-                Some(line) => {
-                    bytes = bytes.saturating_add(line.len());
-                    read.push(line);
-                }
-                None => ended = true,
-            }
-        }
+    ) -> Result<Vec<ReadyLine>, ImportError> {
         let mut checker = Checker::new(&self.service, &read).await?;
         let mut full = Epochful::default();
         let mut bad = None;
+        let mut left = Vec::new();
         let mut rest = read.into_iter();
         let mut last = None;
         for line in rest.by_ref() {
             match checker.check(&line)? {
                 Verdict::Next => {
-                    ahead.push(line);
+                    left.push(line);
                     break;
                 }
                 Verdict::Bad(why) if !import.skip_bad => {
@@ -286,12 +299,12 @@ impl Run {
             at.counts.lines = line.number;
             last = Some((line.end, line.hash));
         }
-        ahead.extend(rest);
+        left.extend(rest);
         self.publish(full, last, at).await?;
         if let Some((line, why)) = bad {
             return Err(ImportError::BadLine { line, why });
         }
-        Ok(ended && ahead.is_empty())
+        Ok(left)
     }
 
     /// Publishes what an epoch is filled with, and notes how far the file is done.

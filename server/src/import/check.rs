@@ -10,13 +10,13 @@ use keyglass_protocol::label::{AccountId, Label};
 use keyglass_protocol::quantity::{Epoch, KeyVersion};
 use keyglass_protocol::record::{
     AccountRecord, AccountStep, AliasRecord, AliasStep, RecordError, Rules, check_alias_successor,
-    check_first, check_first_alias, check_successor,
+    check_first_alias, check_successor,
 };
 use keyglass_schema::{Store, StoreError};
 use thiserror::Error;
 
 use super::ImportError;
-use super::lines::Line;
+use super::ready::{Either, Ready, ReadyLine};
 use crate::publisher::{Direct, PublishError};
 use crate::service::Service;
 use crate::settings::HandleSettings;
@@ -87,47 +87,6 @@ pub(super) enum Verdict {
     Bad(BadRecord),
 }
 
-/// A record of either kind.
-enum Either {
-    Account(Box<AccountRecord>),
-    Alias(Box<AliasRecord>),
-}
-
-impl Either {
-    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        match AccountRecord::decode(bytes) {
-            Ok(record) => Ok(Self::Account(Box::new(record))),
-            // Each kind begins with its own four letters.
-            Err(RecordError::Format(FormatError::BadMagic)) => {
-                AliasRecord::decode(bytes).map(|record| Self::Alias(Box::new(record)))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn label(&self) -> Label {
-        match self {
-            Self::Account(record) => record.label(),
-            Self::Alias(record) => record.label(),
-        }
-    }
-
-    fn version(&self) -> KeyVersion {
-        match self {
-            Self::Account(record) => record.version,
-            Self::Alias(record) => record.version,
-        }
-    }
-
-    /// The account that an alias points to.
-    fn holder(&self) -> Option<&AccountId> {
-        match self {
-            Self::Account(_) => None,
-            Self::Alias(record) => record.holder.as_ref().map(|h| &h.account),
-        }
-    }
-}
-
 /// The newest record of a label.
 struct Newest {
     version: KeyVersion,
@@ -152,13 +111,10 @@ pub(super) struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     /// Reads what the lines build on, in as few questions as possible.
-    pub(super) async fn new(service: &'a Service, lines: &[Line]) -> Result<Self, ImportError> {
+    pub(super) async fn new(service: &'a Service, lines: &[ReadyLine]) -> Result<Self, ImportError> {
         let at = service.store.tree_epoch()?.unwrap_or_default();
         let mut labels: HashSet<Label> = HashSet::new();
-        for record in lines
-            .iter()
-            .filter_map(|l| Either::decode(l.record.as_ref().ok()?).ok())
-        {
+        for record in lines.iter().filter_map(|l| Some(&l.record.as_ref().ok()?.record)) {
             labels.extend(record.holder().map(|h| Label::Account(h.clone())));
             labels.insert(record.label());
         }
@@ -218,25 +174,22 @@ impl<'a> Checker<'a> {
     }
 
     /// Says what is to become of the next line.
-    pub(super) fn check(&mut self, line: &Line) -> Result<Verdict, ImportError> {
-        let bytes = match &line.record {
-            Ok(bytes) => bytes,
+    pub(super) fn check(&mut self, line: &ReadyLine) -> Result<Verdict, ImportError> {
+        let ready = match &line.record {
+            Ok(ready) => ready,
             Err(why) => return Ok(Verdict::Bad(why.clone())),
         };
-        let record = match Either::decode(bytes) {
-            Ok(record) => record,
-            Err(error) => return Ok(Verdict::Bad(error.into())),
-        };
+        let record = &ready.record;
         let label = record.label();
-        if let Some(settled) = self.settled(&label, &record, bytes)? {
+        if let Some(settled) = self.settled(&label, record)? {
             return Ok(settled);
         }
-        match self.allowed(&label, &record) {
+        match self.allowed(&label, ready) {
             Ok(true) => {}
             Ok(false) => return Ok(Verdict::Next),
             Err(error) => return Ok(Verdict::Bad(error.into())),
         }
-        if let Some(why) = self.refused_handle(&label, &record)? {
+        if let Some(why) = self.refused_handle(&label, record)? {
             return Ok(Verdict::Bad(why));
         }
         self.named.extend(record.holder().cloned());
@@ -244,28 +197,28 @@ impl<'a> Checker<'a> {
         let version = record.version();
         let newest = Newest {
             version,
-            bytes: bytes.clone(),
+            bytes: record.bytes().to_vec(),
             here: true,
         };
         self.newest.insert(label.clone(), newest);
         Ok(Verdict::New(Direct {
             label,
             version,
-            record: bytes.clone(),
+            record: record.bytes().to_vec(),
         }))
     }
 
     /// What its version alone decides: it is there already, or cannot follow.
-    fn settled(&self, label: &Label, record: &Either, bytes: &[u8]) -> Result<Option<Verdict>, ImportError> {
+    fn settled(&self, label: &Label, record: &Either) -> Result<Option<Verdict>, ImportError> {
         let found = record.version();
         let newest = self.newest.get(label);
         let reached = newest.map_or(0, |n| n.version.get());
         if found.get() <= reached {
             let same = match newest.filter(|n| n.version == found) {
-                Some(newest) => newest.bytes == bytes,
+                Some(newest) => newest.bytes == record.bytes(),
                 None => {
                     let stored = self.store.version(label, found)?;
-                    stored.is_some_and(|s| s.value == bytes)
+                    stored.is_some_and(|s| s.value == record.bytes())
                 }
             };
             return Ok(Some(if same {
@@ -286,21 +239,21 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether the rules allow the record in this epoch; false: not beside what is in it already.
-    fn allowed(&self, label: &Label, record: &Either) -> Result<bool, RecordError> {
-        match record {
+    fn allowed(&self, label: &Label, ready: &Ready) -> Result<bool, RecordError> {
+        match &ready.record {
             Either::Account(record) => {
                 if self.named.contains(&record.account) {
                     return Ok(false);
                 }
-                self.account(label, record).map(|()| true)
+                self.account(label, record, ready).map(|()| true)
             }
             Either::Alias(record) => self.alias(label, record).map(|()| true),
         }
     }
 
-    fn account(&self, label: &Label, record: &AccountRecord) -> Result<(), RecordError> {
+    fn account(&self, label: &Label, record: &AccountRecord, ready: &Ready) -> Result<(), RecordError> {
         let Some(newest) = self.newest.get(label) else {
-            return check_first(&self.rules, record, self.epoch);
+            return ready.first(&self.rules, record, self.epoch);
         };
         let step = AccountStep {
             epoch: self.epoch,

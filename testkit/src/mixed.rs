@@ -2,8 +2,8 @@
 //! server is killed with SIGKILL again and again. Afterwards everything is verified from outside.
 
 pub mod import;
-mod memory;
-mod people;
+pub mod memory;
+pub mod people;
 mod traffic;
 
 use std::fmt;

@@ -32,6 +32,8 @@ enum Task {
     Bench(programs::Bench),
     /// What verification costs, beside akd's: audit, client, memory
     BenchVerify(programs::Bench),
+    /// Import accounts into an empty directory and serve them: rate, memory, disk (release build)
+    BenchImport(programs::Bench),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Task::Keyring(options) => programs::keyring(&options),
         Task::Bench(options) => programs::bench(&options),
         Task::BenchVerify(options) => programs::bench_verify(&options),
+        Task::BenchImport(options) => programs::bench_import(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -80,6 +80,12 @@ pub(crate) fn bench_verify(options: &Bench) -> Result<()> {
     run(&["--release", "--bin", "bench-verify"], &arguments)
 }
 
+/// Runs `testkit/src/bin/bench-import.rs`, which starts the real server from the folder that it lies in itself.
+pub(crate) fn bench_import(options: &Bench) -> Result<()> {
+    build(&["--release", "-p", "keyglass-server", "-p", "keyglass-testkit"])?;
+    run(&["--release", "--bin", "bench-import"], &options.arguments)
+}
+
 /// Builds plain akd in a workspace of its own, so that its default features stay there.
 fn build_baseline() -> Result<PathBuf> {
     let target = root()?.join("target").join("akd-baseline");

@@ -5,6 +5,7 @@
 //! take turns; each row is the median of the rounds, and the ratio of the medians. Machines are noisy: nothing
 //! here passes or fails, a row only says whether it reached what it is meant to reach.
 
+mod open_loop;
 mod ours;
 mod served;
 mod table;
@@ -45,6 +46,9 @@ struct Options {
     /// Leave the whole server with its HTTP side out.
     #[arg(long)]
     no_server: bool,
+    /// Measure the latency under an open load too: two minutes a round.
+    #[arg(long)]
+    open_loop: bool,
     /// The program of testkit/akd-baseline.
     #[arg(long)]
     baseline: PathBuf,
@@ -83,6 +87,7 @@ struct Report {
     audit_proof_bytes: f64,
     disk_per_account: f64,
     served: served::Served,
+    open_loop: open_loop::OpenLoop,
 }
 
 struct Meter(Instant, ProcessTime);
@@ -136,6 +141,9 @@ fn round_of_ours(o: &Options) -> Result<Report> {
     }
     if !o.no_server {
         report.served = served::measure(o, folder.path())?;
+    }
+    if o.open_loop {
+        report.open_loop = open_loop::measure(o, folder.path())?;
     }
     Ok(report)
 }

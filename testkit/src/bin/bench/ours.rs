@@ -20,6 +20,7 @@ use keyglass_server::publisher::{Asker, NoSteps, Publisher};
 use keyglass_server::service::Service;
 use keyglass_server::settings::{Layer, Settings};
 use keyglass_server::{bootstrap, server};
+use keyglass_testkit::world::ORIGIN;
 
 use crate::{Meter, Options, Report};
 
@@ -41,6 +42,7 @@ impl Ours {
     async fn new(o: &Options, folder: &Path) -> Result<Self> {
         let mut layer = Layer {
             data_dir: Some(folder.to_owned()),
+            origin: Some(ORIGIN.to_owned()),
             ..Layer::default()
         };
         layer.database.clone_from(&o.database);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use keyglass_testkit::mixed::memory::cpu_seconds;
 use keyglass_testkit::process::Process;
 use serde::Deserialize;
 
@@ -32,17 +33,26 @@ pub(crate) struct Served {
 
 /// Repetitions of what is quick.
 const REPEAT: u32 = 20_000;
-/// Clock ticks of Linux's process accounting in one second.
-const TICKS: f64 = 100.0;
 
-struct Server {
+pub(crate) struct Server {
     process: Process,
-    address: String,
+    pub(crate) address: Address,
     ready: f64,
 }
 
+/// Where a server listens.
+pub(crate) struct Address(String);
+
+impl Address {
+    pub(crate) fn connect(&self) -> Result<Connection> {
+        let stream = TcpStream::connect(&self.0)?;
+        stream.set_nodelay(true)?;
+        Ok(Connection(BufReader::new(stream)))
+    }
+}
+
 impl Server {
-    fn start(folder: &Path, more: &[&str]) -> Result<Self> {
+    pub(crate) fn start(folder: &Path, more: &[&str]) -> Result<Self> {
         let program = std::env::current_exe()?.with_file_name("keyglass-server");
         ensure!(program.exists(), "{} is not built", program.display());
         let mut arguments = vec![
@@ -57,14 +67,15 @@ impl Server {
         let began = Instant::now();
         let mut process = Process::start(&program, &arguments, &folder.join("server.log"));
         let address = process.wait_for(Duration::from_secs(600), |line| {
-            line.strip_prefix("api http://").map(str::to_owned)
+            line.strip_prefix("api http://")
+                .map(|address| Address(address.to_owned()))
         });
         let mut server = Self {
             process,
             address,
             ready: 0.0,
         };
-        let mut connection = server.connect()?;
+        let mut connection = server.address.connect()?;
         while connection.get("/v1/accounts/0000000000")?.0 != 200 {
             ensure!(
                 began.elapsed() < Duration::from_secs(600),
@@ -74,21 +85,6 @@ impl Server {
         }
         server.ready = began.elapsed().as_secs_f64();
         Ok(server)
-    }
-
-    fn connect(&self) -> Result<Connection> {
-        let stream = TcpStream::connect(&self.address)?;
-        stream.set_nodelay(true)?;
-        Ok(Connection(BufReader::new(stream)))
-    }
-
-    /// CPU seconds of the process so far.
-    fn cpu(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let (_, rest) = stat.rsplit_once(')').context("not a process")?;
-        let mut fields = rest.split_whitespace().skip(11);
-        let mut next = || -> Result<f64> { Ok(fields.next().context("no times")?.parse()?) };
-        Ok((next()? + next()?) / TICKS)
     }
 
     /// A line of the process's status, in MiB.
@@ -105,27 +101,41 @@ impl Server {
     /// What one of these costs the server, asked one after the other on one connection.
     fn cost(&self, paths: impl ExactSizeIterator<Item = String>) -> Result<Spent> {
         let count = f64::from(u32::try_from(paths.len())?);
-        let mut connection = self.connect()?;
-        let (began, cpu) = (Instant::now(), self.cpu()?);
+        let mut connection = self.address.connect()?;
+        let (began, cpu) = (Instant::now(), cpu_seconds(self.process.id()));
         for path in paths {
             let (status, _) = connection.get(&path)?;
             ensure!(status == 200, "{path}: {status}");
         }
         let spent = Spent {
             wall: began.elapsed().as_secs_f64(),
-            cpu: self.cpu()? - cpu,
+            cpu: cpu_seconds(self.process.id()) - cpu,
         };
         Ok(spent.per(count))
     }
 }
 
-struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    /// Status and length of the answer.
-    fn get(&mut self, path: &str) -> Result<(u32, usize)> {
+    /// Status and length of the body.
+    pub(crate) fn get(&mut self, path: &str) -> Result<(u32, usize)> {
         let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes())?;
+        self.answer()
+    }
+
+    /// Status of the answer to a JSON body.
+    pub(crate) fn put(&mut self, path: &str, body: &[u8]) -> Result<u32> {
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        self.0.get_mut().write_all(&[head.as_bytes(), body].concat())?;
+        Ok(self.answer()?.0)
+    }
+
+    fn answer(&mut self) -> Result<(u32, usize)> {
         let (mut line, mut status, mut length) = (String::new(), 0, 0);
         loop {
             line.clear();
@@ -149,8 +159,7 @@ impl Connection {
 
 /// Serves the directory in `folder` twice: without kept answers, and as it is by default.
 pub(crate) fn measure(o: &Options, folder: &Path) -> Result<Served> {
-    let more = o.database.as_deref().map(|url| ["--database", url]);
-    let more: Vec<&str> = more.into_iter().flatten().collect();
+    let more = database(o);
     let mut served = Served::default();
     let paths = || asked(o).into_iter().map(path);
     let bare = Server::start(folder, &[more.as_slice(), &["--answer-cache", "0"]].concat())?;
@@ -162,7 +171,7 @@ pub(crate) fn measure(o: &Options, folder: &Path) -> Result<Served> {
     drop(bare);
     let server = Server::start(folder, &more)?;
     served.ready = server.ready;
-    served.body = f64::from(u32::try_from(server.connect()?.get(&path(1))?.1)?);
+    served.body = f64::from(u32::try_from(server.address.connect()?.get(&path(1))?.1)?);
     let same = |path: &str| vec![path.to_owned(); usize::try_from(REPEAT).unwrap_or(1)].into_iter();
     served.same = server.cost(same(&path(0)))?;
     served.static_body = server.cost(same("/v1/config"))?;
@@ -172,6 +181,12 @@ pub(crate) fn measure(o: &Options, folder: &Path) -> Result<Served> {
     Ok(served)
 }
 
-fn path(i: u32) -> String {
+pub(crate) fn path(i: u32) -> String {
     format!("/v1/accounts/{i:010}")
+}
+
+/// Arguments that name the database, if it is not the default.
+pub(crate) fn database(o: &Options) -> Vec<&str> {
+    let more = o.database.as_deref().map(|url| ["--database", url]);
+    more.into_iter().flatten().collect()
 }

@@ -195,6 +195,41 @@ const SERVED: &[Row] = &[
     ),
 ];
 
+const OPEN_LOOP: &[Row] = &[
+    (
+        "lookups a second at the knee, clients included",
+        "a second",
+        1.0,
+        |r| r.open_loop.knee,
+        None,
+        Aim::Any,
+    ),
+    (
+        "99th of 100 lookups at 70 % of it, nothing else to do",
+        "ms",
+        1e3,
+        |r| r.open_loop.idle,
+        None,
+        Aim::AtMost(10.0),
+    ),
+    (
+        "the same during a publish of new accounts",
+        "ms",
+        1e3,
+        |r| r.open_loop.publishing,
+        None,
+        Aim::AtMost(20.0),
+    ),
+    (
+        "that publish, up to the flip, wall",
+        "s",
+        1.0,
+        |r| r.open_loop.publish,
+        None,
+        Aim::Any,
+    ),
+];
+
 /// Prints medians, their ratio, and whether it reaches what it should.
 pub(crate) fn print(o: &Options, ours: &[Report], plain: &[Report]) {
     let database = if o.database.is_some() {
@@ -210,7 +245,8 @@ pub(crate) fn print(o: &Options, ours: &[Report], plain: &[Report]) {
     println!("| what | keyglass | plain akd | keyglass / akd | aim | |");
     println!("|---|---|---|---|---|---|");
     let served = if o.no_server { &[] } else { SERVED };
-    for row in ROWS.iter().chain(served) {
+    let open_loop = if o.open_loop { OPEN_LOOP } else { &[] };
+    for row in ROWS.iter().chain(served).chain(open_loop) {
         print_row(row, ours, plain);
     }
     if o.database.is_none() {

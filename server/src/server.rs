@@ -217,24 +217,26 @@ where
 /// # Errors
 /// [`KeySetError`] if the file of the token keys cannot be used.
 pub fn access(service: &Service) -> Result<Access, KeySetError> {
-    access_to(&service.reads, service.keys.origin())
-}
-
-fn access_to(service: &Reads, origin: &str) -> Result<Access, KeySetError> {
-    let settings = &service.settings;
-    let Some(file) = &settings.token_keys else {
+    if service.settings.token_keys.is_none() {
         tracing::warn!(
             "open registration: anybody may publish keys for any account that does not exist yet; set token_keys"
         );
         service.metrics.open_registration(true);
+    }
+    access_to(&service.reads, service.keys.origin())
+}
+
+fn access_to(reads: &Reads, origin: &str) -> Result<Access, KeySetError> {
+    let settings = &reads.settings;
+    let Some(file) = &settings.token_keys else {
         return Ok(Access::Open);
     };
     Access::tokens(
         file,
         origin,
         settings.phone_lookups,
-        Arc::clone(&service.clock),
-        service.metrics.clone(),
+        Arc::clone(&reads.clock),
+        reads.metrics.clone(),
     )
 }
 

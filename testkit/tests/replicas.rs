@@ -56,7 +56,7 @@ fn reason(site: &Site, replica: usize) -> Option<String> {
 
 #[test]
 fn every_answer_verifies_while_epochs_are_published_through_replicas() {
-    let site = site(Commits::Synchronous);
+    let mut site = site(Commits::Synchronous);
     let (first, second) = (site.replicas[0].http(), site.replicas[1].http());
     let trust = site.trust(&first);
     // Updates come in by a replica as well, and heads never go back or fork at either.
@@ -92,6 +92,15 @@ fn every_answer_verifies_while_epochs_are_published_through_replicas() {
     }
     let seen = verify(&site.sequencers[0].http(), &trust, &heads, &acknowledged);
     assert!(seen.epochs > 5, "{seen}");
+
+    // An update that finds no sequencer is refused, and the log does not say whose it was.
+    site.sequencers[0].kill();
+    let (status, _) = first
+        .put("/v1/accounts/whose-name-is-secret", b"{}".into())
+        .unwrap();
+    assert_eq!(status, 503);
+    let log = std::fs::read_to_string(site.replicas[0].folder().join("server.log")).unwrap();
+    assert!(log.contains("not passed on") && !log.contains("secret"), "{log}");
 }
 
 #[test]

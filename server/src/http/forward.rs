@@ -65,7 +65,8 @@ impl Forward {
                     last = back(response).await;
                 }
                 Ok(response) => return back(response).await,
-                Err(error) => tracing::warn!(%error, "an update was not passed on"),
+                // Its URL would name the label.
+                Err(error) => tracing::warn!(error = %error.without_url(), "an update was not passed on"),
             }
         }
         last

@@ -36,6 +36,9 @@ pub async fn start_replica(
     let fence = Arc::new(Fence::new(reads.settings.replica_lease));
     let reporter = reporter(&reads.settings, random)?;
     let metrics = ReplicaMetrics::register(&registry)?;
+    if reads.settings.token_keys.is_none() {
+        tracing::warn!("no token_keys: anybody may look telephone numbers up; set it as at the sequencer");
+    }
     let access = access_to(&reads, keys.log.name())?;
     let readers = runtime("readers")?;
     let (runs_on, shared) = (readers.handle().clone(), Arc::clone(&reads));

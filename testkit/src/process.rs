@@ -187,11 +187,15 @@ fn build_programs() -> PathBuf {
     own.ancestors().nth(2).map(Path::to_owned).unwrap()
 }
 
-/// Builds one of the testkit's own programs, for another of them; answers where it is. They lie beside each other.
+/// Builds one of the testkit's own programs, for another of them; answers where it is. They lie beside each other. In the
+/// folder that `TESTKIT_PROGRAMS` names it has just been built.
 ///
 /// # Errors
 /// It does not build.
 pub fn built_beside(program: &str) -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("TESTKIT_PROGRAMS") {
+        return Ok(PathBuf::from(folder).join(program));
+    }
     let own = std::env::current_exe()?;
     let folder = own.parent().context("this program lies in a folder")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use keyglass_protocol::label::Label;
+use keyglass_protocol::message::{B64, PutRequest};
 
 use super::{Asking, Commits, Figures, PATIENCE, Plan as SitePlan, Readers, Server, Site};
 use crate::kill::Load;
 use crate::process::poll;
+use crate::world::Person;
 
 /// Clock ticks a second in `/proc/<pid>/stat`, on every Linux.
 const TICKS: f64 = 100.0;
@@ -162,23 +164,32 @@ pub fn run(plan: &Plan, program: &Path) -> Report {
 /// Publishes accounts and waits until every replica knows them.
 fn publish(site: &Site, count: usize) -> Vec<Label> {
     let http = site.replicas[0].http();
-    let load = Load::start(&http, &site.trust(&http));
-    let labels = poll("accounts", PATIENCE * 10, || {
-        let mut labels: Vec<Label> = load.acknowledged().into_iter().map(|a| a.label).collect();
-        labels.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-        labels.dedup();
-        (labels.len() >= count).then_some(labels)
-    });
-    load.finish();
+    let people: Vec<Person> = (0..count)
+        .map(|n| Person::new(&format!("reader{n}"), n as u8))
+        .collect();
+    for person in &people {
+        let request = PutRequest {
+            record: B64(person.newest.bytes().to_vec()),
+        };
+        let (path, body) = (path_of(&person.label()), serde_json::to_vec(&request).unwrap());
+        poll("an account", PATIENCE, || {
+            matches!(http.put(&path, body.clone()), Ok((202, _))).then_some(())
+        });
+    }
+    let labels: Vec<Label> = people.iter().map(Person::label).collect();
     for replica in &site.replicas {
-        for label in &labels {
-            let path = format!("/v1/accounts/{}", label.name());
+        let http = replica.http();
+        for path in labels.iter().map(path_of) {
             poll(&path, PATIENCE, || {
-                matches!(replica.http().get(&path), Ok((200, _))).then_some(())
+                matches!(http.get(&path), Ok((200, _))).then_some(())
             });
         }
     }
     labels
+}
+
+fn path_of(label: &Label) -> String {
+    format!("/v1/accounts/{}", label.name())
 }
 
 fn measure(site: &mut Site, asking: &Asking, work: impl FnOnce(&mut Site)) -> Measured {

@@ -33,6 +33,18 @@ pub enum StoreError {
     /// The database was never opened by a sequencer.
     #[error("there is no directory in this database yet")]
     NoDirectory,
+    /// Only Postgres splits tables.
+    #[error("tables are split on Postgres only")]
+    PartitionsNeedPostgres,
+    /// A table cannot have so many parts.
+    #[error("a table has 2 to {} parts, not {parts}", crate::partition::MAX_PARTS)]
+    BadParts {
+        /// What was asked for.
+        parts: u16,
+    },
+    /// The tables are split already; the number of parts stays.
+    #[error("the tables are split already")]
+    AlreadyPartitioned,
     /// The key that was handed in is not the one that the database was made with.
     #[error("the storage key does not open this database")]
     WrongKey,
@@ -151,6 +163,9 @@ impl StoreError {
             Self::NewerSchema { .. } => "newer-schema",
             Self::OlderSchema { .. } => "older-schema",
             Self::NoDirectory => "no-directory",
+            Self::PartitionsNeedPostgres => "partitions-need-postgres",
+            Self::BadParts { .. } => "bad-parts",
+            Self::AlreadyPartitioned => "already-partitioned",
             Self::WrongKey => "wrong-storage-key",
             Self::Contended { .. } => "transaction-contended",
             Self::Corrupt { .. } => "corrupt-row",

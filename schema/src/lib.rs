@@ -17,6 +17,7 @@ mod keys;
 mod log;
 mod migrate;
 mod number;
+mod partition;
 mod queue;
 mod store;
 mod tables;
@@ -29,6 +30,7 @@ pub use error::StoreError;
 pub use inspect::{Cursor, InspectedReceipt, InspectedState};
 pub use keys::StoreKeys;
 pub use log::Cosignature;
+pub use partition::MAX_PARTS;
 pub use queue::{
     Closing, Conditions, Conflict, Enqueued, Erasure, Frozen, GivenReceipt, Holder, NewUpdate, Noted,
     ReceiptRow, ReceiptStatus,

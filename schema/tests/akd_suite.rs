@@ -4,8 +4,7 @@
 use akd::storage::tests::run_test_cases_for_storage_impl;
 use keyglass_schema::test_database::{Backend, TestDatabase};
 
-async fn run(backend: Backend) {
-    let database = TestDatabase::new(backend);
+async fn run(database: TestDatabase) {
     let manager = run_test_cases_for_storage_impl(database.open().tree()).await;
     drop(manager);
     // The suite really wrote: its users have versions and its tree two nodes.
@@ -15,10 +14,15 @@ async fn run(backend: Backend) {
 
 #[tokio::test]
 async fn sqlite_passes_akds_suite() {
-    run(Backend::Sqlite).await;
+    run(TestDatabase::new(Backend::Sqlite)).await;
 }
 
 #[tokio::test]
 async fn postgres_passes_akds_suite() {
-    run(Backend::Postgres).await;
+    run(TestDatabase::new(Backend::Postgres)).await;
+}
+
+#[tokio::test]
+async fn split_tables_pass_akds_suite() {
+    run(TestDatabase::partitioned()).await;
 }

@@ -95,6 +95,12 @@ enum Command {
         #[arg(long, value_name = "N")]
         sample: Option<u64>,
     },
+    /// Split the large tables of a Postgres database by hash; before there is much in it, and while no server runs
+    Partition {
+        /// Parts of each table, 2 to 1024
+        #[arg(long, value_name = "N")]
+        parts: u16,
+    },
     /// Print the last state of a log that has ended, for the settings of the log that continues it
     FinalState,
     /// Write every key of a log that has ended as lines for the `import` of the log that continues it
@@ -197,6 +203,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Backup { dir, prune_journal }) => store::back_up(&settings, &dir, prune_journal),
         Some(Command::Restore { dir, replay }) => runtime.block_on(store::bring_back(settings, dir, replay)),
         Some(Command::VerifyStore { sample }) => runtime.block_on(store::verify(settings, sample)),
+        Some(Command::Partition { parts }) => store::partition(&settings, parts),
         Some(Command::FinalState) => final_state(&settings),
         Some(Command::ExportFinal { file, import_key }) => export::run(&settings, &file, &import_key),
         Some(Command::Guard {

@@ -38,6 +38,8 @@ pub struct TestDatabase {
     backend: Backend,
     url: DatabaseUrl,
     place: Place,
+    /// Into how many parts [`Self::open`] splits the large tables.
+    parts: Option<u16>,
 }
 
 enum Place {
@@ -46,11 +48,12 @@ enum Place {
     Own(Mutex<Option<Cluster>>),
 }
 
-/// Runs a test on a fresh SQLite database and on a fresh Postgres database.
+/// Runs a test on a fresh SQLite database, on a fresh Postgres database, and on one whose large tables are split.
 pub fn on_both(test: impl Fn(&TestDatabase)) {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         test(&TestDatabase::new(backend));
     }
+    test(&TestDatabase::partitioned());
 }
 
 /// Answers of a query with one text column named `line`, on any Postgres server.
@@ -99,9 +102,20 @@ impl TestDatabase {
                     backend,
                     url,
                     place: Place::Shared { cluster, name },
+                    parts: None,
                 }
             }
         }
+    }
+
+    /// A Postgres database whose large tables are split when it is opened.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub fn partitioned() -> Self {
+        let mut this = Self::new(Backend::Postgres);
+        this.parts = Some(4);
+        this
     }
 
     /// As [`Self::new`], but on a cluster of its own that [`Self::kill`] can stop.
@@ -118,6 +132,7 @@ impl TestDatabase {
                     backend,
                     url,
                     place: Place::Own(Mutex::new(Some(cluster))),
+                    parts: None,
                 }
             }
         }
@@ -130,6 +145,7 @@ impl TestDatabase {
             backend: Backend::Sqlite,
             url,
             place: Place::File(dir),
+            parts: None,
         }
     }
 
@@ -153,7 +169,15 @@ impl TestDatabase {
     /// # Panics
     /// If that fails.
     pub fn open(&self) -> Store {
-        Store::open(&self.url, Self::keys()).unwrap_or_else(|e| panic!("cannot open {:?}: {e}", self.backend))
+        let store = Store::open(&self.url, Self::keys())
+            .unwrap_or_else(|e| panic!("cannot open {:?}: {e}", self.backend));
+        if let Some(parts) = self.parts {
+            match store.partition(parts) {
+                Ok(()) | Err(StoreError::AlreadyPartitioned) => {}
+                Err(e) => panic!("cannot split the tables: {e}"),
+            }
+        }
+        store
     }
 
     /// Runs SQL past the store, to break things.

@@ -185,12 +185,16 @@ mod tests {
 
     fn grow(store: &Store, index: u64) {
         let audited = index > 0;
+        let root = |index: u64| match index {
+            0 => keyglass_protocol::tree::empty_root(),
+            _ => RootHash::new([1; 32]),
+        };
         store
             .stage_leaf(&Leaf {
                 epoch: Epoch::new(index),
                 time: Millis::new(index + 1),
-                previous_root: RootHash::new([u8::from(audited); 32]),
-                root: RootHash::new([1; 32]),
+                previous_root: index.checked_sub(1).map_or(RootHash::ZERO, root),
+                root: root(index),
                 config: ConfigHash::new([2; 32]),
                 inserted: u64::from(audited),
                 audit_hash: AuditHash::new([u8::from(audited); 32]),

@@ -11,6 +11,7 @@ use keyglass_protocol::label::{AccountId, Label};
 use keyglass_protocol::quantity::{
     AuditHash, Commitment, ConfigHash, Epoch, KeyVersion, LeafLabel, Millis, Nonce, RootHash,
 };
+use keyglass_protocol::tree::empty_root;
 use keyglass_schema::{Conditions, NewUpdate, ReceiptRow};
 
 pub type Config = WhatsAppV1Configuration;
@@ -89,7 +90,10 @@ pub fn update<'a>(label: &'a Label, record: &'a [u8], number: u64, receipt: &'a 
 
 /// Leaves 0..count that follow each other.
 pub fn leaves(count: u64) -> Vec<Leaf> {
-    let root = |epoch: u64| RootHash::new([u8::try_from(epoch % 251).unwrap() + 1; 32]);
+    let root = |epoch: u64| match epoch {
+        0 => empty_root(),
+        _ => RootHash::new([u8::try_from(epoch % 251).unwrap() + 1; 32]),
+    };
     (0..count)
         .map(|epoch| Leaf {
             epoch: Epoch::new(epoch),

@@ -5,7 +5,7 @@ use keyglass_protocol::quantity::{Epoch, Millis};
 
 use super::Frozen;
 use super::enqueue::{TABLE, open};
-use super::receipt::by_hash;
+use super::receipt;
 use crate::connection::{Tx, first, on_both};
 use crate::error::StoreError;
 use crate::keys::StoreKeys;
@@ -157,33 +157,36 @@ fn freeze(tx: &mut Tx<'_>, epoch: Epoch, max: usize) -> Result<(), StoreError> {
     Ok(())
 }
 
-type Columns = (Vec<u8>, i64, Vec<u8>, Vec<u8>);
+/// An update's label hash, version and sealed record, and its receipt.
+type Columns = (Vec<u8>, i64, Vec<u8>, Option<receipt::Columns>);
 
 fn frozen(tx: &mut Tx<'_>, keys: &StoreKeys, epoch: Epoch) -> Result<Vec<Frozen>, StoreError> {
     let epoch = stored_epoch(epoch)?;
     let query = || {
+        let given = receipts::table.on(receipts::receipt_hash.eq(updates::receipt_hash));
         updates::table
+            .left_join(given)
             .filter(updates::epoch.eq(epoch))
             .order(updates::seq.asc())
             .select((
                 updates::label_hash,
                 updates::version,
-                updates::receipt_hash,
                 updates::sealed,
+                (receipts::receipt_hash, receipts::epoch, receipts::sealed).nullable(),
             ))
     };
     let rows: Vec<Columns> = on_both!(tx, conn => query().load(conn)?);
-    rows.into_iter().map(|row| open_frozen(tx, keys, row)).collect()
+    rows.into_iter().map(|row| open_frozen(keys, row)).collect()
 }
 
-fn open_frozen(tx: &mut Tx<'_>, keys: &StoreKeys, row: Columns) -> Result<Frozen, StoreError> {
-    let (label_hash, version, receipt_hash, sealed) = row;
+fn open_frozen(keys: &StoreKeys, row: Columns) -> Result<Frozen, StoreError> {
+    let (label_hash, version, sealed, receipt) = row;
     let (label, record) = open(keys, &label_hash, version, &sealed)?;
-    let receipt = by_hash(tx, keys, &receipt_hash)?;
     let receipt = receipt.ok_or(StoreError::Corrupt {
         table: TABLE,
         why: "an update without its receipt",
     })?;
+    let receipt = receipt::open(keys, receipt)?;
     Ok(Frozen {
         label,
         version: loaded_version(version, TABLE)?,

@@ -114,9 +114,9 @@ impl ReceiptRow {
     }
 }
 
-type Columns = (Vec<u8>, Option<i64>, Vec<u8>);
+pub(super) type Columns = (Vec<u8>, Option<i64>, Vec<u8>);
 
-fn open(keys: &StoreKeys, (hash, epoch, sealed): Columns) -> Result<ReceiptStatus, StoreError> {
+pub(super) fn open(keys: &StoreKeys, (hash, epoch, sealed): Columns) -> Result<ReceiptStatus, StoreError> {
     let text = keys.open(Sealed::Receipts, &hash, &sealed)?;
     let row = ReceiptRow::from_bytes(&text).map_err(|_| StoreError::Corrupt {
         table: TABLE,

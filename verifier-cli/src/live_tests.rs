@@ -204,6 +204,37 @@ fn what_is_pinned_is_asked_for_from_there_on() {
 }
 
 #[test]
+fn a_notice_is_told_once_and_so_is_that_it_was_stopped() {
+    let mut scene = Scene::new();
+    let mut memory = directory(&scene.world.trust());
+    let recovery = scene.world.keys.recovery.clone();
+    let look = |scene: &Scene, memory: &mut Directory| {
+        let found = look(
+            &scene.world,
+            &mut Live::new(&scene.world),
+            memory,
+            "account:alice",
+        );
+        found.unwrap().1
+    };
+    look(&scene, &mut memory);
+    let told = |what, why| vec![Change { what, why }];
+    let publish = |scene: &mut Scene| scene.world.publish(&[scene.alice.entry()]);
+    scene.alice.announce(Some(66), &recovery);
+    publish(&mut scene);
+    assert_eq!(look(&scene, &mut memory), told("recovery-announced", "notice"));
+    scene.alice.delay(0);
+    publish(&mut scene);
+    assert_eq!(look(&scene, &mut memory), told("recovery-stopped", "owner"));
+    scene.alice.announce(Some(66), &recovery);
+    publish(&mut scene);
+    look(&scene, &mut memory);
+    scene.alice.let_in(66, &recovery);
+    publish(&mut scene);
+    assert_eq!(look(&scene, &mut memory), told("identity", "recovery"));
+}
+
+#[test]
 fn one_answer_tells_what_is_absent_and_what_is_as_it_was() {
     let mut scene = Scene::new();
     let mut memory = directory(&scene.world.trust());

@@ -330,7 +330,7 @@ fn damaged_pin(label: &Label, error: &RecordError) -> Failure {
 /// What changed since a label was looked up last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// `identity`, `devices`, `recovery-delay`, `account`.
+    /// `identity`, `devices`, `recovery-delay`, `recovery-announced`, `recovery-stopped`, `account`.
     pub(crate) what: &'static str,
     /// The kind of the version that changed it: `owner`, `recovery`, `transfer`, …
     pub(crate) why: &'static str,
@@ -392,7 +392,11 @@ fn account_changes(before: &AccountRecord, account: &AuthorisedAccount) -> Vec<C
             ("identity", record.identity != last.identity),
             ("devices", record.devices != last.devices),
             ("recovery-delay", record.recovery_delay != last.recovery_delay),
-            ("recovery-announced", record.announced != last.announced),
+            ("recovery-announced", record.kind == AccountKind::Notice),
+            (
+                "recovery-stopped",
+                last.kind == AccountKind::Notice && record.kind == AccountKind::Owner,
+            ),
         ];
         changes.extend(
             differs

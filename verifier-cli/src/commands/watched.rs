@@ -305,6 +305,10 @@ fn change(name: &str, change: &Change) -> Option<Finding> {
             "contact-recovery-announced",
             "the platform announced that another key will take this account over".to_owned(),
         ),
+        "recovery-stopped" => (
+            "contact-recovery-stopped",
+            "the owner stopped the recovery that was announced".to_owned(),
+        ),
         _ => return None,
     };
     Some(Finding::notice(name, reason, text))

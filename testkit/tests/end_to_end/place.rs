@@ -49,6 +49,11 @@ impl Place {
 
     /// Starts a directory with this data folder, always at the same address. One that ran before is killed.
     pub(crate) fn start_directory(&mut self, folder: &str, audited: bool) {
+        self.start_directory_with(folder, audited, &[]);
+    }
+
+    /// The same with more settings.
+    pub(crate) fn start_directory_with(&mut self, folder: &str, audited: bool, more: &[&str]) {
         drop(self.server.take());
         let mut arguments = vec![
             "--data-dir".to_owned(),
@@ -69,6 +74,7 @@ impl Place {
                 "1".to_owned(),
             ]);
         }
+        arguments.extend(more.iter().map(|a| (*a).to_owned()));
         let mut server = Process::start(&built("keyglass-server"), &arguments, &self.path("server.log"));
         let said = |name: &str, server: &mut Process| {
             server.wait_for(PATIENCE, |line| Some(line.strip_prefix(name)?.trim().to_owned()))
@@ -100,6 +106,10 @@ impl Place {
         self.auditor = Some(Process::start(&built("keyglass-auditor"), &arguments, &log));
     }
 
+    pub(crate) fn stop_directory(&mut self) {
+        drop(self.server.take());
+    }
+
     pub(crate) fn stop_auditor(&mut self) {
         self.auditor.take().unwrap().kill();
     }
@@ -128,6 +138,27 @@ impl Place {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// What the auditor answers.
+    pub(crate) fn auditor_http(&self) -> Http {
+        Http::local(self.auditor_port)
+    }
+
+    /// Puts new keys of these roles in the place of a directory's.
+    pub(crate) fn renew_keys(&self, folder: &str, roles: &[&str]) {
+        let other = self.path("other-keys");
+        let made = command(&built("keyglass-server"))
+            .args(["keygen", "--origin", ORIGIN, "--data-dir"])
+            .arg(&other)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        for role in roles {
+            let [from, to] =
+                [other.clone(), self.path(folder)].map(|d| d.join("keys").join(format!("{role}.key")));
+            std::fs::copy(from, to).unwrap();
+        }
     }
 
     pub(crate) fn http(&self) -> Http {

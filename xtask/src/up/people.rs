@@ -109,6 +109,7 @@ In another terminal:
   keyglass history @bob
   keyglass safety-number @bob           # these digits ...
   KEYGLASS_HOME="{bob}" keyglass safety-number @alice    # ... are the same on bob's side
+  keyglass monitor                      # your account, your names, your contacts: anything unexpected?
 
 Watch the audit:
 

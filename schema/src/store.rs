@@ -140,13 +140,18 @@ impl Store {
         self.select(label, Selection::version(version.get()))
     }
 
-    /// All versions of a label's record published no later than `at`, the oldest first.
+    /// The versions of a label's record from `since` on that were published no later than `at`, the oldest first.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails or a row is damaged.
-    pub fn versions_until(&self, label: &Label, at: Epoch) -> Result<Vec<Stored>, StoreError> {
+    pub fn versions_from(
+        &self,
+        label: &Label,
+        since: KeyVersion,
+        at: Epoch,
+    ) -> Result<Vec<Stored>, StoreError> {
         let states = self.database.read_one("label_versions", |tx| {
-            user_data(tx, &self.keys, label.as_bytes(), at.get())
+            user_data(tx, &self.keys, label.as_bytes(), (since, at.get()))
         })?;
         let stored = states.into_iter().map(|state| {
             let version = KeyVersion::new(state.version).map_err(|_| StoreError::Corrupt {

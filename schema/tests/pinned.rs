@@ -42,11 +42,13 @@ fn versions_later_than_the_reader_do_not_exist() {
                 let at = Epoch::new(at);
                 let newest = store.newest(&account, at).unwrap();
                 assert_eq!(newest.as_ref().map(|s| s.version), expected.map(version), "{at}");
-                let all = store.versions_until(&account, at).unwrap();
+                let all = store.versions_from(&account, version(1), at).unwrap();
                 assert_eq!(all.last(), newest.as_ref());
                 let versions: Vec<u64> = all.iter().map(|s| s.version.get()).collect();
                 assert_eq!(versions, (1..=expected.unwrap_or(0)).collect::<Vec<_>>());
                 assert!(all.iter().all(|s| s.epoch.get() == s.version.get()));
+                let later = store.versions_from(&account, version(2), at).unwrap();
+                assert_eq!(later.as_slice(), all.get(1..).unwrap_or_default());
             }
         });
     });

@@ -8,6 +8,7 @@ mod error;
 mod head;
 mod history;
 mod prover;
+mod room;
 mod served;
 mod source;
 
@@ -27,9 +28,11 @@ pub use error::LookupError;
 pub use head::{Head, HeadCell};
 pub(crate) use prover::describe;
 pub use prover::{ProveError, Prover};
+pub use room::Answered;
 pub use served::Served;
 pub use source::ProofSource;
 
+use room::{Room, Rooms};
 use served::Asked;
 
 use crate::replica::Fence;
@@ -57,6 +60,7 @@ pub struct Directory {
     head: HeadCell,
     runtime: Handle,
     turns: Arc<Semaphore>,
+    rooms: Rooms,
     /// A replica's.
     fence: Option<Arc<Fence>>,
 }
@@ -69,6 +73,7 @@ impl Directory {
             head,
             runtime,
             turns: Arc::new(Semaphore::new(CONCURRENT)),
+            rooms: Rooms::new(),
             fence: None,
         }
     }
@@ -105,7 +110,7 @@ impl Directory {
     /// # Errors
     /// [`LookupError::Absent`] with the proof, [`LookupError::SinceBeyondNewest`], [`LookupError::UnknownSize`], or
     /// what failed.
-    pub async fn lookup(&self, label: Label, extras: Extras) -> Result<Arc<Served>, LookupError> {
+    pub async fn lookup(&self, label: Label, extras: Extras) -> Result<Answered, LookupError> {
         let asked = Asked::new(&label, extras.from, extras.since, false);
         self.serve(asked, move |question| {
             let label = label.clone();
@@ -125,6 +130,7 @@ impl Directory {
             async move { question.batch(&labels).await }
         })
         .await
+        .map(|(answer, _)| answer)
     }
 
     /// The history of one label, from `since` on.
@@ -136,7 +142,7 @@ impl Directory {
         label: Label,
         since: KeyVersion,
         from: Option<LogSize>,
-    ) -> Result<Arc<Served>, LookupError> {
+    ) -> Result<Answered, LookupError> {
         let asked = Asked::new(&label, from, Some(since), true);
         self.serve(asked, move |question| {
             let label = label.clone();
@@ -163,26 +169,27 @@ impl Directory {
     }
 
     /// The answer that this head has given before, or a new one. Of several who ask the same at once, one does the work.
-    async fn serve<F, Fut>(&self, asked: Asked, work: F) -> Result<Arc<Served>, LookupError>
+    async fn serve<F, Fut>(&self, asked: Asked, work: F) -> Result<Answered, LookupError>
     where
         F: Fn(Question) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Answer, LookupError>> + Send,
     {
         let head = self.head()?;
         match head.answers.get_value_or_guard_async(&asked).await {
-            Ok(served) => Ok(served),
+            Ok(served) => Ok(Answered::new(served, None)),
             Err(turn) => {
-                let served = Arc::new(Served::new(self.answer(work).await?));
+                let (answer, room) = self.answer(work).await?;
+                let served = Arc::new(Served::new(answer));
                 if served.answer().checkpoint == head.checkpoint {
                     let _replaced = turn.insert(Arc::clone(&served));
                 }
-                Ok(served)
+                Ok(Answered::new(served, Some(room)))
             }
         }
     }
 
     /// Runs `work` under the head, again under a newer one if it was overtaken.
-    async fn answer<F, Fut>(&self, work: F) -> Result<Answer, LookupError>
+    async fn answer<F, Fut>(&self, work: F) -> Result<(Answer, Room), LookupError>
     where
         F: Fn(Question) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Answer, LookupError>> + Send,
@@ -196,17 +203,19 @@ impl Directory {
         let task = self.runtime.spawn(async move {
             let _turn = turn;
             for _ in 0..ATTEMPTS {
-                let head = this.head()?;
+                let (head, room) = (this.head()?, Room::default());
                 let outcome = work(Question {
                     store: this.store.clone(),
                     head: Arc::clone(&head),
+                    rooms: this.rooms.clone(),
+                    room: room.clone(),
                 })
                 .await;
                 // An error may come from being overtaken as well: look at the clock of the tree first.
                 match head.prover.check_in_time() {
                     Ok(()) => {
                         this.may_answer()?;
-                        return outcome;
+                        return outcome.map(|answer| (answer, room));
                     }
                     Err(_) => tracing::debug!("an answer was overtaken and is made again"),
                 }
@@ -221,6 +230,8 @@ impl Directory {
 struct Question {
     store: Store,
     head: Arc<Head>,
+    rooms: Rooms,
+    room: Room,
 }
 
 /// One label with what stands under it.
@@ -323,14 +334,9 @@ impl Question {
         since: KeyVersion,
         newest: KeyVersion,
     ) -> Result<HistoryProof, LookupError> {
-        let complete = since == KeyVersion::FIRST;
         let count = newest.get().saturating_sub(since.get()).saturating_add(1);
-        let count = usize::try_from(count).map_err(|_| LookupError::Damaged("too many versions"))?;
-        let proof = self
-            .head
-            .prover
-            .history(label, (!complete).then_some(count))
-            .await?;
+        self.room.take(&self.rooms, count, PATIENCE).await?;
+        let proof = self.head.prover.history(label, since).await?;
         let (store, label_, size) = (self.store.clone(), label.clone(), self.head.size);
         let leaves = blocking(move || history::leaves(&store, &label_, since, newest, size)).await?;
         Ok(HistoryProof {

@@ -205,13 +205,19 @@ pub(crate) fn select_state(
     Ok(row.map(StateRow::from))
 }
 
-/// All versions of one label up to `until`, by ascending epoch.
-pub(super) fn all_states(tx: &mut Tx<'_>, hash: &KeyedHash, until: u64) -> Result<Vec<StateRow>, StoreError> {
+/// All versions of one label from `since` on, up to an epoch, by ascending epoch.
+pub(super) fn all_states(
+    tx: &mut Tx<'_>,
+    hash: &KeyedHash,
+    (since, until): (KeyVersion, u64),
+) -> Result<Vec<StateRow>, StoreError> {
     let until = i64::try_from(until).unwrap_or(i64::MAX);
+    let since = stored(since.get(), "version")?;
     let query = || {
         label_states::table
             .filter(label_states::label_hash.eq(hash.as_slice()))
             .filter(label_states::epoch.le(until))
+            .filter(label_states::version.ge(since))
             .order(label_states::epoch.asc())
     };
     let rows: Vec<Columns> = on_both!(tx, conn => query().load(conn)?);
@@ -227,7 +233,7 @@ pub(crate) fn blank_states(
     closed: KeyVersion,
 ) -> Result<usize, StoreError> {
     let mut count = 0;
-    for row in all_states(tx, &keys.label_hash(label), u64::MAX)? {
+    for row in all_states(tx, &keys.label_hash(label), (KeyVersion::FIRST, u64::MAX))? {
         let mut state = row.open(keys, label)?;
         if state.version >= closed.get() || state.value.is_empty() {
             continue;

@@ -8,6 +8,7 @@ use akd::storage::types::{DbRecord, KeyData, ValueState, ValueStateRetrievalFlag
 use akd::storage::{Database, DbSetState, Storable};
 use akd::{AkdLabel, AkdValue};
 use async_trait::async_trait;
+use keyglass_protocol::quantity::KeyVersion;
 
 use super::commit::{Published, Rows};
 use super::label_states::{Selection, all_states, select_state, select_states};
@@ -114,7 +115,7 @@ impl Database for TreeStore {
         let (store, label) = (self.clone(), username.clone());
         blocking(move || {
             store.database.read_one("get_label_states", |tx| {
-                user_data(tx, &store.keys, &label, u64::MAX)
+                user_data(tx, &store.keys, &label, (KeyVersion::FIRST, u64::MAX))
             })
         })
         .await
@@ -166,14 +167,14 @@ pub(super) fn some_states(states: Vec<ValueState>) -> Result<KeyData, StorageErr
     }
 }
 
-/// All versions of a label until an epoch.
+/// All versions of a label from one on, until an epoch.
 pub(crate) fn user_data(
     tx: &mut Tx<'_>,
     keys: &StoreKeys,
     label: &[u8],
-    until: u64,
+    range: (KeyVersion, u64),
 ) -> Result<Vec<ValueState>, StoreError> {
-    let rows = all_states(tx, &keys.label_hash(label), until)?;
+    let rows = all_states(tx, &keys.label_hash(label), range)?;
     rows.iter().map(|row| row.open(keys, label)).collect()
 }
 

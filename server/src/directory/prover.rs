@@ -190,15 +190,14 @@ impl Prover {
         })
     }
 
-    /// The history proof of the newest `count` versions; `None`: of all.
+    /// The history proof of every version from `since` on.
     ///
     /// # Errors
     /// [`ProveError`]; also if the label does not exist.
-    pub async fn history(&self, label: &Label, count: Option<usize>) -> Result<Vec<u8>, ProveError> {
+    pub async fn history(&self, label: &Label, since: KeyVersion) -> Result<Vec<u8>, ProveError> {
         let (store, asked, epoch) = (self.source.store.clone(), label.clone(), self.epoch());
-        let mut versions = blocking(move || store.versions_until(&asked, epoch)).await?;
+        let mut versions = blocking(move || store.versions_from(&asked, since, epoch)).await?;
         versions.reverse();
-        versions.truncate(count.unwrap_or(usize::MAX));
         let (Some(newest), Some(oldest)) = (versions.first(), versions.last()) else {
             return Err(self.inconsistent("a record"));
         };

@@ -54,7 +54,7 @@ impl Site {
         }
     }
 
-    async fn ask(&self, i: u32) -> Arc<Served> {
+    async fn ask(&self, i: u32) -> Answered {
         self.directory
             .lookup(account(i), Extras::default())
             .await
@@ -104,7 +104,7 @@ async fn of_many_who_ask_the_same_one_does_the_work() {
         site.directory.lookup(account(1), since).await.is_err(),
         "the value is no record"
     );
-    assert!(!Arc::ptr_eq(&site.ask(2).await, &again));
+    assert!(!Arc::ptr_eq(&*site.ask(2).await, &again));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

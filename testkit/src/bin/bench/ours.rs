@@ -198,11 +198,11 @@ async fn history(o: &Options, ours: &mut Ours, report: &mut Report) -> Result<()
         ours.complete().await?;
     }
     let prover = ours.prover().await?;
-    prover.history(&label(1), None).await?;
+    prover.history(&label(1), KeyVersion::FIRST).await?;
     let times = 5;
     let meter = Meter::start();
     for _ in 0..times {
-        prover.history(&label(1), None).await?;
+        prover.history(&label(1), KeyVersion::FIRST).await?;
     }
     report.history = meter.stop().per(f64::from(times));
     Ok(())

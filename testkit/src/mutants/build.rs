@@ -1,4 +1,4 @@
-//! A copy of `protocol` in which every check has a switch, and its test programs.
+//! A copy of the workspace in which every check of one crate has a switch, and that crate's test programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use super::Of;
 use super::find::{Mutant, find};
 
 /// Files that hold no checks: names of reasons, tables of constants.
@@ -56,37 +57,62 @@ pub(super) struct Program {
     pub(super) folder: PathBuf,
 }
 
-/// Makes the copy below `folder` and compiles it.
-pub(super) fn build(folder: &Path) -> Result<(Vec<Mutant>, Vec<Program>)> {
+/// Makes the copy below `folder` and compiles the tests of one crate, with the features of the whole workspace.
+pub(super) fn build(folder: &Path, of: Of) -> Result<(Vec<Mutant>, Vec<Program>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let copy = folder.join("source");
     if copy.exists() {
         fs::remove_dir_all(&copy)?;
     }
-    copy_folder(&root.join("protocol"), &copy.join("protocol"))?;
-    copy_folder(&root.join("docs"), &copy.join("docs"))?;
-    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
-    fs::write(copy.join("Cargo.toml"), only_protocol(&manifest)?)?;
-    fs::copy(root.join("Cargo.lock"), copy.join("Cargo.lock"))?;
-    let mutants = add_switches(&copy.join("protocol").join("src"))?;
-    Ok((mutants, compile(&copy, &folder.join("target"))?))
+    fs::create_dir_all(&copy)?;
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        fs::copy(root.join(file), copy.join(file))?;
+    }
+    for name in members(&root)?.iter().map(String::as_str).chain(["docs"]) {
+        copy_folder(&root.join(name), &copy.join(name))?;
+        if name != of.folder() && name != "docs" {
+            without_tests(&copy.join(name))?;
+        }
+    }
+    let crate_folder = copy.join(of.folder());
+    let mutants = add_switches(&crate_folder.join("src"))?;
+    Ok((mutants, compile(&copy, &crate_folder, &folder.join("target"))?))
 }
 
-/// The workspace's manifest with one member and without the crates that are not there.
-fn only_protocol(manifest: &str) -> Result<String> {
-    let mut table: toml::Table = manifest.parse().context("the workspace's manifest")?;
-    let workspace = table
-        .get_mut("workspace")
+fn members(root: &Path) -> Result<Vec<String>> {
+    let table: toml::Table = fs::read_to_string(root.join("Cargo.toml"))?.parse()?;
+    let members = table["workspace"]["members"].as_array().context("no members")?;
+    Ok(members
+        .iter()
+        .filter_map(|member| Some(member.as_str()?.to_owned()))
+        .collect())
+}
+
+/// What other crates are needed for is their library; a package has to have something.
+fn without_tests(folder: &Path) -> Result<()> {
+    let path = folder.join("Cargo.toml");
+    let mut manifest: toml::Table = fs::read_to_string(&path)?.parse()?;
+    for targets in ["bin", "test", "bench", "example"] {
+        manifest.remove(targets);
+    }
+    let package = manifest
+        .get_mut("package")
         .and_then(toml::Value::as_table_mut)
-        .context("no workspace")?;
-    workspace.insert("members".to_owned(), vec!["protocol".to_owned()].into());
-    let dependencies = workspace
-        .get_mut("dependencies")
-        .and_then(toml::Value::as_table_mut);
-    dependencies
-        .context("no dependencies")?
-        .retain(|_, value| value.get("path").is_none());
-    Ok(table.to_string())
+        .context("no package")?;
+    for automatic in ["autobins", "autotests", "autobenches", "autoexamples"] {
+        package.insert(automatic.to_owned(), false.into());
+    }
+    let mut target = toml::Table::new();
+    target.insert("test".to_owned(), false.into());
+    if folder.join("src").join("lib.rs").exists() {
+        manifest.insert("lib".to_owned(), target.into());
+    } else {
+        target.insert("name".to_owned(), "program".into());
+        target.insert("path".to_owned(), "src/main.rs".into());
+        manifest.insert("bin".to_owned(), vec![toml::Value::from(target)].into());
+    }
+    fs::write(path, manifest.to_string())?;
+    Ok(())
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
@@ -112,7 +138,7 @@ fn add_switches(source: &Path) -> Result<Vec<Mutant>> {
         let name = path.strip_prefix(source)?.to_string_lossy().into_owned();
         let last = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let text = fs::read_to_string(&path)?;
-        if name == "lib.rs" {
+        if matches!(name.as_str(), "lib.rs" | "main.rs") {
             fs::write(&path, format!("#![allow(unused_parens)]\n{text}\nmod mutant;\n"))?;
         } else if !NO_CHECKS.contains(&last) {
             let (found, changed) = find(&name, &text, mutants.len()).with_context(|| name.clone())?;
@@ -136,7 +162,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn compile(copy: &Path, target: &Path) -> Result<Vec<Program>> {
+fn compile(copy: &Path, crate_folder: &Path, target: &Path) -> Result<Vec<Program>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(copy)
@@ -146,15 +172,15 @@ fn compile(copy: &Path, target: &Path) -> Result<Vec<Program>> {
             "--offline",
             "--message-format",
             "json-render-diagnostics",
-            "-p",
-            "keyglass-protocol",
+            "--workspace",
+            "--tests",
         ])
         .arg("--target-dir")
         .arg(target)
         .stderr(Stdio::inherit())
         .output()
         .context("starting cargo")?;
-    ensure!(output.status.success(), "protocol with switches does not build");
+    ensure!(output.status.success(), "the copy with switches does not build");
     let mut programs = Vec::new();
     for line in String::from_utf8(output.stdout)?.lines() {
         let message: Value = serde_json::from_str(line)?;
@@ -164,7 +190,7 @@ fn compile(copy: &Path, target: &Path) -> Result<Vec<Program>> {
         ) {
             programs.push(Program {
                 path: path.into(),
-                folder: copy.join("protocol"),
+                folder: crate_folder.to_owned(),
             });
         }
     }

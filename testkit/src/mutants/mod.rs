@@ -1,6 +1,6 @@
-//! Takes every check of `protocol` away, one at a time, and demands that a test fails.
+//! Takes every check of a crate away, one at a time, and demands that a test fails.
 //!
-//! The crate is copied and each check gets a switch, so that it is compiled once and not once per check. Which test
+//! The workspace is copied and each check gets a switch, so that it is compiled once and not once per check. Which test
 //! reaches which switch is traced first; then each check is switched off and only the tests that reach it run.
 
 mod accepted;
@@ -15,6 +15,31 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 pub use find::Mutant;
+
+/// The crate whose checks are taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Of {
+    /// `protocol`.
+    Protocol,
+    /// `auditor`.
+    Auditor,
+}
+
+impl Of {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Protocol => "protocol",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    fn accepted(self) -> &'static [accepted::Accepted] {
+        match self {
+            Self::Protocol => accepted::IN_PROTOCOL,
+            Self::Auditor => accepted::IN_AUDITOR,
+        }
+    }
+}
 
 /// What became of the checks.
 #[derive(Debug, Default)]
@@ -54,12 +79,13 @@ impl fmt::Display for Report {
     }
 }
 
-/// Takes away each check whose file contains `filter`, working below `folder`.
+/// Takes away each check of a crate whose file contains `filter`, working below `folder`.
 ///
 /// # Errors
 /// The crate does not build, its tests fail as they are, a check survives without a reason, or a reason is unused.
-pub fn run(folder: &Path, filter: &str, say: &mut dyn FnMut(&str)) -> Result<Report> {
-    let (mutants, tests) = build::build(folder)?;
+pub fn run(folder: &Path, of: Of, filter: &str, say: &mut dyn FnMut(&str)) -> Result<Report> {
+    let known = of.accepted();
+    let (mutants, tests) = build::build(folder, of)?;
     say(&format!(
         "{} checks, {} test programs",
         mutants.len(),
@@ -72,7 +98,7 @@ pub fn run(folder: &Path, filter: &str, say: &mut dyn FnMut(&str)) -> Result<Rep
         traced.reached()
     ));
     let mut report = Report::default();
-    let mut used = vec![false; accepted::ACCEPTED.len()];
+    let mut used = vec![false; known.len()];
     for (number, mutant) in mutants
         .iter()
         .enumerate()
@@ -87,12 +113,10 @@ pub fn run(folder: &Path, filter: &str, say: &mut dyn FnMut(&str)) -> Result<Rep
             "{}:{} {}: {}: {}",
             mutant.file, mutant.line, mutant.function, mutant.how, mutant.text
         );
-        match accepted::reason(mutant) {
+        match accepted::reason(known, mutant) {
             Some(index) => {
                 used[index] = true;
-                report
-                    .accepted
-                    .push(format!("{line} ({})", accepted::ACCEPTED[index].why));
+                report.accepted.push(format!("{line} ({})", known[index].why));
             }
             None => {
                 say(&format!("SURVIVED {line}"));
@@ -100,7 +124,7 @@ pub fn run(folder: &Path, filter: &str, say: &mut dyn FnMut(&str)) -> Result<Rep
             }
         }
     }
-    report.unused = accepted::ACCEPTED
+    report.unused = known
         .iter()
         .zip(used)
         .filter(|(a, used)| !used && a.file.contains(filter))

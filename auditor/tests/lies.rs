@@ -251,6 +251,37 @@ async fn implausible_times_are_refused_and_not_accused() {
     assert_eq!((rig.latched(), rig.evidence()), (None, None));
 }
 
+/// Nothing was signed yet, but the head over what was verified was seen.
+#[tokio::test]
+async fn another_past_of_what_was_verified_in_part_is_proven() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    for _ in 0..2 {
+        let staged = world.stage(1).await;
+        world.put(&staged);
+    }
+    let late = world.stage(1).await;
+    world.put(&late);
+    world.source.remove(&late.path());
+    world.sign();
+    rig.refuses("status").await;
+    let store = rig.store();
+    assert_eq!(store.verified(rig.log()).unwrap().size.get(), 3);
+    world.entries[1][19] ^= 1;
+    world.serve_proof(&late);
+    let staged = world.stage(1).await;
+    world.put(&staged);
+    world.sign();
+    proven(
+        &mut world,
+        &mut rig,
+        "fork of the unsigned",
+        "fork",
+        "another-root-at-its-size",
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn one_lie_is_one_file_however_often_it_is_told() {
     let (mut world, mut rig) = two_epochs().await;

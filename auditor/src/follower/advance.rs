@@ -45,6 +45,7 @@ impl Follower {
         let mut at = verified.size;
         let mut before: Option<Tile> = None;
         let mut newest = self.newest_leaf(at).await?;
+        let mut kept = false;
         for index in window.tiles() {
             let tile = window.tile(&*self.parts.source, index).await?;
             let view = window.view(&tile, before.as_ref());
@@ -70,6 +71,11 @@ impl Follower {
                 let signing = if done {
                     Some(self.ready_to_sign(head, &step.configs).await?)
                 } else {
+                    // What is verified in part is held against this head, should the log get another past meanwhile.
+                    if !kept {
+                        self.compare_head(head).await?;
+                        kept = true;
+                    }
                     None
                 };
                 self.store(step, signing).await?;
@@ -177,7 +183,7 @@ impl Follower {
             let tile = window.tile(source, first_tile).await?;
             let view = window.view(&tile, None);
             if view.root_at(verified.size)? != verified.root {
-                return Err(self.another_past(head, &view, verified.size).await?);
+                return Err(self.another_past(head, &window, &view, verified.size).await?);
             }
         }
         Ok(window)

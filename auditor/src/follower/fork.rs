@@ -10,7 +10,7 @@ use keyglass_schema::auditor::{AuditorStore, AuditorStoreError, DirectoryId};
 use super::{Follower, blocking};
 use crate::place::text;
 use crate::refusal::Stop;
-use crate::source::Damage;
+use crate::source::{Damage, LEAVES_PER_TILE};
 use crate::window::{View, Window};
 
 const KIND: &str = "fork";
@@ -56,6 +56,7 @@ impl Follower {
     pub(super) async fn another_past(
         &self,
         head: &SignedCheckpoint,
+        window: &Window,
         view: &View<'_>,
         verified: LogSize,
     ) -> Result<Stop, Stop> {
@@ -64,8 +65,32 @@ impl Follower {
             let claim = self.disowned(&signed.note, signed.size, head, view)?;
             return Ok(Stop::contradiction(KIND, "another-root-at-its-size", Some(claim)));
         }
+        if let Some(claim) = self.disowned_waiting(head, window).await? {
+            return Ok(Stop::contradiction(KIND, "another-root-at-its-size", Some(claim)));
+        }
         self.look_for_fork(head).await?;
         Ok(Stop::contradiction(KIND, "inconsistent", None))
+    }
+
+    /// The same by a head that was seen and not signed yet, because its log is verified in part only.
+    async fn disowned_waiting(
+        &self,
+        head: &SignedCheckpoint,
+        window: &Window,
+    ) -> Result<Option<Claim>, Stop> {
+        let (store, id, size) = (self.parts.store.clone(), self.id, head.checkpoint().size);
+        let Some(note) = blocking(move || store.waiting_head(id, size)).await? else {
+            return Ok(None);
+        };
+        let seen = SignedCheckpoint::open(&note, &self.pins.log_key)?;
+        let (size, root) = (seen.checkpoint().size, seen.checkpoint().root);
+        let last = size.get().saturating_sub(1);
+        let tile = window.tile(&*self.parts.source, last / LEAVES_PER_TILE).await?;
+        let view = window.view(&tile, None);
+        if view.root_at(size)? == root {
+            return Ok(None);
+        }
+        self.disowned(&note, size, head, &view).map(Some)
     }
 
     /// Fetches the whole log under `head`. If it hashes to its root and contradicts what was verified, that is a

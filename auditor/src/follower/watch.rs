@@ -136,7 +136,7 @@ impl Follower {
         }
     }
 
-    async fn compare_head(&mut self, head: &SignedCheckpoint) -> Result<Compared, Stop> {
+    pub(super) async fn compare_head(&self, head: &SignedCheckpoint) -> Result<Compared, Stop> {
         let target = head.checkpoint();
         let verified = self.verified().await?;
         if target.size <= verified.size {

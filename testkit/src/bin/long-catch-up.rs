@@ -89,11 +89,12 @@ fn catch_up(auditor: &Path, cores: &str, base: &str, world: &World) -> Result<()
         assert!(process.ended().is_none(), "ended{}", process.last_words());
         let (_, body) = http.get("/readyz").ok()?;
         let standing: Value = serde_json::from_slice(&body).ok()?;
-        (standing["logs"][0]["signed_size"].as_u64() == Some(last)).then_some(())
+        let signed = standing.pointer("/logs/0/signed_size").and_then(Value::as_u64);
+        (signed == Some(last)).then_some(())
     });
     let took = begun.elapsed().as_secs_f64();
     let (cpu, peak) = (cpu_seconds(process.id())?, peak_mib(process.id())?);
-    let epochs = (last - 1) as f64;
+    let epochs = f64::from(u32::try_from(last - 1)?);
     println!(
         "cores {cores:<3}  {took:6.1} s  {:6.0} epochs/s  {cpu:6.1} s of CPU  {:.2} ms each  {peak} MiB at most",
         epochs / took,

@@ -79,7 +79,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// Takes away each check of a crate whose file contains `filter`, working below `folder`.
+/// Takes away each check of a crate whose file contains `filter`, working below `folder`. There may be several filters,
+/// separated by commas, which are done one after the other.
 ///
 /// # Errors
 /// The crate does not build, its tests fail as they are, a check survives without a reason, or a reason is unused.
@@ -99,11 +100,7 @@ pub fn run(folder: &Path, of: Of, filter: &str, say: &mut dyn FnMut(&str)) -> Re
     ));
     let mut report = Report::default();
     let mut used = vec![false; known.len()];
-    for (number, mutant) in mutants
-        .iter()
-        .enumerate()
-        .filter(|(_, m)| m.file.contains(filter))
-    {
+    for (number, mutant) in in_order(&mutants, filter) {
         report.tried += 1;
         if traced.notices(number) {
             report.killed += 1;
@@ -127,9 +124,21 @@ pub fn run(folder: &Path, of: Of, filter: &str, say: &mut dyn FnMut(&str)) -> Re
     report.unused = known
         .iter()
         .zip(used)
-        .filter(|(a, used)| !used && a.file.contains(filter))
+        .filter(|(a, used)| !used && filter.split(',').any(|f| a.file.contains(f)))
         .map(|(a, _)| a.why)
         .collect();
     ensure!(report.survived.is_empty() && report.unused.is_empty(), "{report}");
     Ok(report)
+}
+
+/// The checks that the filters name, with their numbers, each once.
+fn in_order<'a>(mutants: &'a [Mutant], filter: &str) -> Vec<(usize, &'a Mutant)> {
+    let mut rest: Vec<_> = mutants.iter().enumerate().collect();
+    let mut chosen = Vec::new();
+    for part in filter.split(',') {
+        let (now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, m)| m.file.contains(part));
+        chosen.extend(now);
+        rest = later;
+    }
+    chosen
 }

@@ -45,8 +45,16 @@ pub(super) fn trace(folder: &Path, programs: &[Program]) -> Result<Traced> {
                 name,
                 took: Duration::ZERO,
             };
-            let status = test.command().env("KEYGLASS_TRACE", &file).status()?;
-            ensure!(status.success(), "{} fails with every check in force", test.name);
+            let succeeds = || -> Result<bool> {
+                let status = test.command().env("KEYGLASS_TRACE", &file).status()?;
+                Ok(status.success())
+            };
+            // A machine that is very busy may disturb a test once.
+            ensure!(
+                succeeds()? || succeeds()?,
+                "{} fails with every check in force",
+                test.name
+            );
             let took = begun.elapsed();
             tests.push((Test { took, ..test }, reached(&file)?));
         }

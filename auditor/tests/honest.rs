@@ -173,6 +173,8 @@ async fn the_pinned_configuration_must_be_named_before_anything_is_signed() {
     };
     let mut rig = Rig::with(world.source.clone(), pins).await;
     rig.refuses("pinned-config-unseen").await;
+    // Nor when it was verified before.
+    rig.refuses("pinned-config-unseen").await;
     world.serve_config(next.bytes());
     world.config = next;
     world.publish(1).await;

@@ -17,7 +17,7 @@ use keyglass_auditor::follower::Compared;
 use keyglass_auditor::source::{EpochSource, MemorySource, Trouble};
 use keyglass_protocol::config::{ConfigDocument, Successor};
 use keyglass_protocol::log::{Frontier, TileKind, TilePath, bundle_entries};
-use keyglass_protocol::quantity::{LogHash, LogSize};
+use keyglass_protocol::quantity::{ConfigHash, LogHash, LogSize};
 use keyglass_testkit::audited::lies::{self, Lie, Scene, Verdict, Way};
 use keyglass_testkit::audited::{Rig, World, config_values, heartbeat, note, vkey};
 
@@ -280,6 +280,19 @@ async fn another_past_of_what_was_verified_in_part_is_proven() {
         "another-root-at-its-size",
     )
     .await;
+}
+
+/// Verified, and not signed because nothing names the pinned configuration: another root is noticed even so.
+#[tokio::test]
+async fn what_is_verified_and_not_signed_is_not_exchanged() {
+    let world = World::new().await;
+    let mut pins = Rig::pins(&world);
+    pins.config = Some(ConfigHash::new([9; 32]));
+    let mut rig = Rig::with(world.source.clone(), pins).await;
+    rig.refuses("pinned-config-unseen").await;
+    let other = note(10, LogSize::new(1), LogHash::new([3; 32]));
+    world.source.put("/log/pending", other);
+    rig.refuses("log-root").await;
 }
 
 #[tokio::test]

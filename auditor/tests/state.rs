@@ -143,6 +143,11 @@ async fn a_contradiction_that_cannot_be_stored_still_stops_the_signing() {
     rig.store().mend_writes().unwrap();
     world.publish(1).await;
     rig.refuses("latched").await;
+    // After a restart the evidence file speaks: it was written before.
+    assert_eq!(rig.latched(), None);
+    rig.restart().await;
+    assert_eq!(rig.latched().as_deref(), Some("two-roots-at-one-size"));
+    rig.refuses("latched").await;
 }
 
 #[tokio::test]

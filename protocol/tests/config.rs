@@ -520,7 +520,8 @@ fn a_predecessor_is_read_by_itself() {
         flawed("origin", json!("other.example")),
         Err("config-log-key-name")
     );
-    assert!(Predecessor::from_json(&[b' '; 65_537]).is_err());
+    let longer = Predecessor::from_json(&[b' '; 65_537]).unwrap_err();
+    assert!(matches!(longer, ConfigError::TooLong { .. }), "{longer:?}");
 }
 
 fn document(values: &ConfigValues) -> ConfigDocument {
@@ -532,6 +533,27 @@ fn next(previous: &ConfigDocument, change: impl FnOnce(&mut ConfigValues)) -> Co
     values.previous_config_sha256 = Some(previous.hash());
     change(&mut values);
     document(&values)
+}
+
+#[test]
+fn a_document_is_about_one_log_and_the_first_follows_nothing() {
+    let mut values = smallest();
+    let log = values.log_vkey.clone();
+    let first = document(&values);
+    assert_eq!((first.check_log(&log), first.check_first(&log)), (Ok(()), Ok(())));
+    let other_key = ed25519(values.origin.as_str(), 0x2d);
+    let other_origin = VerifierKey::new_ed25519("other.example/log", log.ed25519().unwrap()).unwrap();
+    for (log, refused) in [
+        (other_key, ConfigError::LogKeyChanged),
+        (other_origin, ConfigError::OriginChanged),
+    ] {
+        assert_eq!(first.check_log(&log), Err(refused.clone()));
+        assert_eq!(first.check_first(&log), Err(refused));
+    }
+    values.previous_config_sha256 = Some(ConfigHash::new([1; 32]));
+    let later = document(&values);
+    assert_eq!(later.check_log(&log), Ok(()));
+    assert_eq!(later.check_first(&log), Err(ConfigError::NotAFirst));
 }
 
 #[test]

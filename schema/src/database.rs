@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::connection::{Access, Pools, Tx};
 use crate::error::StoreError;
+use crate::lease::{FenceCell, admit};
 use crate::url::DatabaseUrl;
 
 /// Attempts at one transaction before it gives up.
@@ -14,12 +15,14 @@ const ATTEMPTS: u32 = 12;
 #[derive(Clone)]
 pub(crate) struct Database {
     pools: Arc<Pools>,
+    fence: FenceCell,
 }
 
 impl Database {
     pub(crate) fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
         Ok(Self {
             pools: Arc::new(Pools::open(url)?),
+            fence: FenceCell::default(),
         })
     }
 
@@ -27,11 +30,17 @@ impl Database {
     pub(crate) fn open_to_read(url: &DatabaseUrl) -> Result<Self, StoreError> {
         Ok(Self {
             pools: Arc::new(Pools::open_to_read(url)?),
+            fence: FenceCell::default(),
         })
     }
 
     pub(crate) fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    /// What writes are checked against.
+    pub(crate) fn fence(&self) -> &FenceCell {
+        &self.fence
     }
 
     /// Reads by one SELECT and no more.
@@ -52,13 +61,25 @@ impl Database {
         self.run(name, Access::Read, work)
     }
 
-    /// Writes in one serializable transaction.
+    /// Writes in one serializable transaction: durably, and only while the lease is ours, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] or [`StoreError::Promoted`] once it is not, and what `work` answers.
     pub(crate) fn write<T>(
         &self,
         name: &'static str,
-        work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
+        mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.run(name, Access::Write, work)
+        let fence = self.fence.get()?;
+        let done = self.run(name, Access::Write, |tx| {
+            // First of all: the snapshot begins with this statement, so whoever was quicker is seen or waited for.
+            admit(tx, fence.as_ref())?;
+            work(tx)
+        });
+        if let Err(error) = &done {
+            self.fence.note(error);
+        }
+        done
     }
 
     /// Runs the transaction `name`. `work` may run several times and must have no effect outside the database; only

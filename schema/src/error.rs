@@ -147,6 +147,25 @@ pub enum StoreError {
         /// The epoch.
         epoch: u64,
     },
+    /// The guard's database is a directory's: the guard would be in its backups.
+    #[error("the guard must not live in a directory's database: a restored backup would restore it as well")]
+    GuardInDirectory,
+    /// Another sequencer took the lease: this process must write nothing any more.
+    #[error("another sequencer took over: our fencing number is {ours}, the database's {found}")]
+    Fenced {
+        /// Our fencing number.
+        ours: u64,
+        /// The one in the database.
+        found: u64,
+    },
+    /// The server behind the URL is another one than the lease was taken on: a standby was promoted.
+    #[error("a standby was promoted: the lease was taken on timeline {ours}, the database is on {found}")]
+    Promoted {
+        /// The timeline of the lease.
+        ours: u32,
+        /// The timeline of the server.
+        found: u32,
+    },
     /// The blocking thread that worked on a call died.
     #[error("the thread of a database call died")]
     ThreadDied,
@@ -184,6 +203,9 @@ impl StoreError {
             Self::ConfigDiffers => "config-differs",
             Self::LeafTwice => "leaf-twice",
             Self::TreesDiffer { .. } => "trees-differ",
+            Self::GuardInDirectory => "guard-in-directory",
+            Self::Fenced { .. } => "fenced",
+            Self::Promoted { .. } => "database-promoted",
             Self::ThreadDied => "database-thread-died",
         }
     }

@@ -23,6 +23,9 @@ diesel::table! {
     }
 }
 
+/// Migrations of a guard's own database, in order.
+const GUARD: EmbeddedMigrations = embed_migrations!("migrations/guard");
+
 /// Advisory lock (Postgres) under which one process migrates at a time: "keyglass" in ASCII.
 const LOCK: &str = "SELECT pg_advisory_lock(7738144409047544691)";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(7738144409047544691)";
@@ -31,13 +34,7 @@ const UNLOCK: &str = "SELECT pg_advisory_unlock(7738144409047544691)";
 pub(crate) fn migrate(pools: &Pools) -> Result<(), StoreError> {
     pools.bare(|tx| match tx {
         Tx::Sqlite(conn) => up(*conn, SQLITE),
-        Tx::Postgres(conn) => {
-            use diesel::connection::SimpleConnection as _;
-            conn.batch_execute(LOCK)?;
-            let done = up(*conn, POSTGRES);
-            conn.batch_execute(UNLOCK)?;
-            done
-        }
+        Tx::Postgres(conn) => up_alone(conn, POSTGRES),
     })
 }
 
@@ -82,6 +79,22 @@ where
         .iter()
         .map(|m| m.name().version().to_string())
         .collect())
+}
+
+/// Applies what is missing to a guard's own database, which is always Postgres.
+pub(crate) fn migrate_guard(pools: &Pools) -> Result<(), StoreError> {
+    pools.bare(|tx| match tx {
+        Tx::Sqlite(_) => Err(StoreError::BadUrl),
+        Tx::Postgres(conn) => up_alone(conn, GUARD),
+    })
+}
+
+fn up_alone(conn: &mut diesel::pg::PgConnection, ours: EmbeddedMigrations) -> Result<(), StoreError> {
+    use diesel::connection::SimpleConnection as _;
+    conn.batch_execute(LOCK)?;
+    let done = up(conn, ours);
+    conn.batch_execute(UNLOCK)?;
+    done
 }
 
 /// Applies what is missing to an auditor's own database, which is always SQLite.

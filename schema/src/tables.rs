@@ -95,6 +95,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// In a database of its own.
+    keyglass_guard (origin) {
+        origin -> Text,
+        size -> BigInt,
+        root -> Binary,
+        fence -> BigInt,
+        database -> Text,
+    }
+}
+
+diesel::table! {
     /// Temporary table on Postgres that a publish is copied into.
     staged_label_states (label_hash, epoch) {
         label_hash -> Binary,

@@ -1,6 +1,6 @@
 //! A Prometheus registry that remembers what was registered.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -37,11 +37,11 @@ pub struct MetricInfo {
     pub labels: Vec<String>,
 }
 
-/// The metrics of one process.
-#[derive(Debug)]
+/// The metrics of one process. Clones show the same.
+#[derive(Clone, Debug)]
 pub struct Registry {
     inner: prometheus::Registry,
-    catalogue: Mutex<Vec<MetricInfo>>,
+    catalogue: Arc<Mutex<Vec<MetricInfo>>>,
 }
 
 impl Registry {
@@ -52,7 +52,7 @@ impl Registry {
     pub fn new(program: &str, version: &str) -> Result<Self, MonitoringError> {
         let registry = Self {
             inner: prometheus::Registry::new(),
-            catalogue: Mutex::new(Vec::new()),
+            catalogue: Arc::default(),
         };
         registry
             .int_gauge_vec(

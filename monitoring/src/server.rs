@@ -153,6 +153,13 @@ pub struct ServerMetrics {
     open_registration: IntGauge,
     token_keys: IntGauge,
     token_keys_current: IntGauge,
+    stand_by: IntGauge,
+    fence: IntGauge,
+    lease_renewed: Gauge,
+    durability_weak: IntGauge,
+    replicas: IntGauge,
+    replica_lag: IntGauge,
+    replica_waits: IntCounter,
     routes: Arc<Capped>,
 }
 
@@ -252,6 +259,34 @@ impl ServerMetrics {
             token_keys_current: registry.int_gauge(
                 "keyglass_server_token_keys_current",
                 "0 if the token key file changed into something unusable and the old keys stay in force, else 1.",
+            )?,
+            stand_by: registry.int_gauge(
+                "keyglass_server_stand_by",
+                "1 while another sequencer holds the lease and this one waits for it, else 0.",
+            )?,
+            fence: registry.int_gauge(
+                "keyglass_server_fence",
+                "Fencing number of the lease that this sequencer holds or held last; 0 without one.",
+            )?,
+            lease_renewed: registry.gauge(
+                "keyglass_server_lease_renewed_timestamp_seconds",
+                "When the lease was last renewed, Unix time; 0 without one.",
+            )?,
+            durability_weak: registry.int_gauge(
+                "keyglass_server_durability_weak",
+                "1 if an acknowledged update can be lost with the Postgres server: no synchronous standby, or fsync is off.",
+            )?,
+            replicas: registry.int_gauge(
+                "keyglass_server_replicas",
+                "Replicas whose acknowledgements are fresh: publishing waits for them.",
+            )?,
+            replica_lag: registry.int_gauge(
+                "keyglass_server_replica_lag_epochs",
+                "Epochs that the slowest of these replicas is behind this sequencer's readers.",
+            )?,
+            replica_waits: registry.counter(
+                "keyglass_server_replica_waits_total",
+                "Times that an epoch was not begun because a replica was behind.",
             )?,
             routes: Arc::new(Capped::new(MAX_ROUTES)),
         };
@@ -374,6 +409,37 @@ impl ServerMetrics {
         self.token_keys_current.set(i64::from(current));
     }
 
+    /// Whether this sequencer waits for the lease of another one.
+    pub fn stand_by(&self, waits: bool) {
+        self.stand_by.set(i64::from(waits));
+    }
+
+    /// The lease was taken under this fencing number.
+    pub fn fence(&self, number: u64) {
+        self.fence.set(saturating(number));
+    }
+
+    /// The lease was renewed at `now`.
+    pub fn lease_renewed(&self, now: f64) {
+        self.lease_renewed.set(now);
+    }
+
+    /// Whether an acknowledged update can be lost with the database's server.
+    pub fn durability_weak(&self, weak: bool) {
+        self.durability_weak.set(i64::from(weak));
+    }
+
+    /// So many replicas serve, the slowest of them `lag` epochs behind.
+    pub fn replicas(&self, alive: usize, lag: u64) {
+        self.replicas.set(i64::try_from(alive).unwrap_or(i64::MAX));
+        self.replica_lag.set(saturating(lag));
+    }
+
+    /// An epoch waits for a replica.
+    pub fn replica_waited(&self) {
+        self.replica_waits.inc();
+    }
+
     /// Whether the newest signed checkpoint has its quorum.
     pub fn quorum_met(&self, met: bool) {
         self.quorum_met.set(i64::from(met));
@@ -424,6 +490,12 @@ mod tests {
         metrics.quorum_met(true);
         metrics.open_registration(true);
         metrics.token_keys(3, false);
+        metrics.stand_by(true);
+        metrics.fence(9);
+        metrics.lease_renewed(997.5);
+        metrics.durability_weak(true);
+        metrics.replicas(3, 1);
+        metrics.replica_waited();
         for line in [
             "keyglass_server_signed_epoch 8",
             "keyglass_server_head_epoch 7",
@@ -447,6 +519,13 @@ mod tests {
             "keyglass_server_open_registration 1",
             "keyglass_server_token_keys 3",
             "keyglass_server_token_keys_current 0",
+            "keyglass_server_stand_by 1",
+            "keyglass_server_fence 9",
+            "keyglass_server_lease_renewed_timestamp_seconds 997.5",
+            "keyglass_server_durability_weak 1",
+            "keyglass_server_replicas 3",
+            "keyglass_server_replica_lag_epochs 1",
+            "keyglass_server_replica_waits_total 1",
         ] {
             assert_line(&registry, line);
         }

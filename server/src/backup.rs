@@ -19,7 +19,7 @@ use thiserror::Error;
 pub use manifest::{Kind, Manifest};
 
 use crate::files;
-use crate::guard::{FileGuard, Guard as _, GuardError};
+use crate::guard::{self, GuardError};
 use crate::journal::{self, Entry, JournalError, Reader};
 use crate::keys::Keys;
 use crate::settings::Settings;
@@ -195,7 +195,7 @@ pub fn bring_back(settings: &Settings, keys: &Keys, dir: &Path) -> Result<Standi
     }
     let data_dir = &settings.data_dir;
     fs::create_dir_all(data_dir).map_err(at(data_dir))?;
-    let guard = FileGuard::open(&settings.guard, keys.origin())?;
+    let guard = guard::open(settings, keys.origin())?;
     if settings.database.in_use()? {
         return Err(BackupError::InUse);
     }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod export;
+mod guard;
 mod import;
 mod store;
 
@@ -125,6 +126,10 @@ enum Command {
 enum GuardCommand {
     /// Rebuild a lost guard from the database and the cosigners' heads
     Init,
+    /// Print what it remembers
+    Show,
+    /// Go on from this Postgres although it is not known whether it has every acknowledged update; no server may run
+    Accept,
 }
 
 /// Why the program ends, with its exit code.
@@ -192,7 +197,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         text: e.to_string(),
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match cli.command {
+    let done = match cli.command {
         None => runtime.block_on(serve(settings)),
         Some(Command::Keygen { pkcs11 }) => keygen(&settings, pkcs11.as_deref()),
         Some(Command::ReplicaKeys { dir }) => replica_keys(&settings, &dir),
@@ -209,7 +214,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Guard {
             command: GuardCommand::Init,
         }) => runtime.block_on(rebuild_guard(settings)),
-    }
+        Some(Command::Guard {
+            command: GuardCommand::Show,
+        }) => guard::show(&settings),
+        Some(Command::Guard {
+            command: GuardCommand::Accept,
+        }) => guard::accept(&settings),
+    };
+    // Whoever waits for a database that is gone is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 fn settings(file: Option<PathBuf>, given: Layer) -> Result<Settings, SettingsError> {
@@ -328,7 +342,7 @@ fn check(settings: &Settings) -> Result<(), Failure> {
         settings.admin_listen,
         settings.data_dir.display(),
         settings.database,
-        settings.guard.display(),
+        keyglass_server::guard::place(settings),
         settings.epoch_interval.as_millis(),
         cosigners.list().len(),
     ));

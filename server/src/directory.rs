@@ -35,7 +35,8 @@ pub use source::ProofSource;
 use room::{Room, Rooms};
 use served::Asked;
 
-use crate::replica::Fence;
+use crate::lease::Held;
+use crate::replica::{Fence, Fenced};
 
 /// How often an answer that was overtaken is made again.
 const ATTEMPTS: usize = 4;
@@ -63,6 +64,8 @@ pub struct Directory {
     rooms: Rooms,
     /// A replica's.
     fence: Option<Arc<Fence>>,
+    /// A sequencer's.
+    lease: Option<Arc<Held>>,
 }
 
 impl Directory {
@@ -75,7 +78,15 @@ impl Directory {
             turns: Arc::new(Semaphore::new(CONCURRENT)),
             rooms: Rooms::new(),
             fence: None,
+            lease: None,
         }
+    }
+
+    /// The same, answering only while the sequencer's lease is held: later its readers may be two epochs behind.
+    #[must_use]
+    pub fn leased(mut self, lease: Arc<Held>) -> Self {
+        self.lease = Some(lease);
+        self
     }
 
     /// The same, answering only while `fence` is open.
@@ -88,10 +99,14 @@ impl Directory {
     /// Whether an answer may be given now. Asked again after the work was done: this process may have stood still meanwhile.
     ///
     /// # Errors
-    /// [`LookupError::Fenced`] at a replica that must not.
+    /// [`LookupError::Fenced`] at a replica that must not, and at a sequencer whose lease has run out.
     pub fn may_answer(&self) -> Result<(), LookupError> {
+        let now = Instant::now();
+        if self.lease.as_ref().is_some_and(|lease| !lease.is_held(now)) {
+            return Err(Fenced::Unleased.into());
+        }
         match &self.fence {
-            Some(fence) => Ok(fence.check(Instant::now())?),
+            Some(fence) => Ok(fence.check(now)?),
             None => Ok(()),
         }
     }

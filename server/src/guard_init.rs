@@ -9,7 +9,7 @@ use keyglass_schema::{Store, StoreError, StoreKeys};
 use thiserror::Error;
 
 use crate::cosigners::{CosignerError, Cosigners};
-use crate::guard::{FileGuard, Guard as _, GuardError, Guarded};
+use crate::guard::{self, GuardError, Guarded};
 use crate::keys::Keys;
 use crate::publisher::{AskError, Asker};
 use crate::settings::Settings;
@@ -71,7 +71,7 @@ impl GuardInitError {
 /// # Errors
 /// [`GuardInitError`]; then there is no guard.
 pub async fn rebuild(settings: &Settings, keys: &Keys) -> Result<Guarded, GuardInitError> {
-    let guard = FileGuard::open(&settings.guard, keys.origin())?;
+    let guard = guard::open(settings, keys.origin())?;
     if let Some(found) = guard.read()? {
         return Err(GuardInitError::Exists(found));
     }

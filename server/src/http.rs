@@ -22,6 +22,7 @@ mod query;
 mod receipt;
 mod replicas;
 mod serve;
+mod stand_by;
 mod strict;
 mod submit;
 mod tag;
@@ -36,7 +37,7 @@ use keyglass_protocol::problem::Problem;
 use tokio::runtime::Handle;
 
 use forward::Forward;
-pub use serve::{Serving, serve};
+pub use serve::{Serving, serve, serve_stand_by};
 
 use crate::access::Access;
 use crate::audits::Audits;
@@ -83,7 +84,8 @@ impl State {
         let reads = Arc::clone(&service.reads);
         Ok(Self {
             audits: Audits::new(Arc::clone(&reads))?,
-            directory: Directory::new(reads.store.clone(), reads.head.clone(), readers),
+            directory: Directory::new(reads.store.clone(), reads.head.clone(), readers)
+                .leased(Arc::clone(&service.lease)),
             writes: Writes::Here(Arc::clone(&service), Submission::new(service)),
             access,
             reads,

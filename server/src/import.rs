@@ -28,7 +28,7 @@ pub use check::BadRecord;
 use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::publisher::{Direct, PublishError, Publisher, Steps};
-use crate::server::{self, Running, ServerError};
+use crate::server::{self, Running, ServerError, StandBy};
 use crate::service::Service;
 use crate::settings::Settings;
 use check::{Checker, Verdict};
@@ -171,7 +171,7 @@ pub async fn start(
             Ok(())
         }
     };
-    let server = server::start_with(settings, keys, clock, steps, work).await?;
+    let server = server::start_with(settings, keys, clock, steps, StandBy::Ends, work).await?;
     Ok(Importing { server, outcome })
 }
 

@@ -32,6 +32,7 @@ mod steps;
 mod tree;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use keyglass_protocol::quantity::{Epoch, LogSize, Millis, Seconds};
 
@@ -55,6 +56,8 @@ pub enum Progress {
     Published,
     /// The newest checkpoint lacks its quorum.
     AwaitingQuorum,
+    /// A replica that serves is not yet on the newest epoch: the next one is not begun.
+    AwaitingReplicas,
 }
 
 /// The one publisher of a log.
@@ -133,6 +136,9 @@ impl Publisher {
                 if published && self.service.config.in_force().is_announced() {
                     return Ok(Progress::Published);
                 }
+                if self.replicas_are_behind(found.head) {
+                    return Ok(Progress::AwaitingReplicas);
+                }
                 if !self.publish_batch(found.tree).await? {
                     return Ok(if published {
                         Progress::Published
@@ -143,6 +149,19 @@ impl Publisher {
                 published = true;
             }
         }
+    }
+
+    /// Whether a reader elsewhere may still stand before the epoch that ours stand on: it would be two behind the next.
+    fn replicas_are_behind(&self, head: LogSize) -> bool {
+        let Some(epoch) = head.last_epoch() else {
+            return false;
+        };
+        let behind = self.service.replicas.behind(epoch, Instant::now());
+        if let Some(behind) = &behind {
+            tracing::debug!(replica = behind.replica.as_deref().unwrap_or("unknown"), %epoch, "a replica is behind");
+            self.service.metrics.replica_waited();
+        }
+        behind.is_some()
     }
 
     fn durable(&self) -> Result<Durable, PublishError> {

@@ -5,6 +5,7 @@
 //! replica is always the first to give up. Whoever has given up is not waited for.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,9 @@ pub enum AckError {
     /// More replicas than a sequencer waits for.
     #[error("more than {MAX_REPLICAS} replicas")]
     TooMany,
+    /// The lease does not say yet that there are replicas: whoever takes over would not wait for them.
+    #[error("the first acknowledgement is noted in the lease first: ask again")]
+    NotYet,
 }
 
 impl AckError {
@@ -34,6 +38,7 @@ impl AckError {
         match self {
             Self::Id => "replica-id",
             Self::TooMany => "too-many-replicas",
+            Self::NotYet => "replicas-not-noted",
         }
     }
 }
@@ -61,6 +66,10 @@ pub struct Standing {
 pub struct Replicas {
     lease: Duration,
     known: Mutex<Known>,
+    /// Whether any replica ever acknowledged to this process.
+    any: AtomicBool,
+    /// Whether the next sequencer would know that.
+    noted: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +91,8 @@ impl Replicas {
         Self {
             lease,
             known: Mutex::default(),
+            any: AtomicBool::new(false),
+            noted: AtomicBool::new(true),
         }
     }
 
@@ -94,6 +105,10 @@ impl Replicas {
         if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(allowed) {
             return Err(AckError::Id);
         }
+        self.any.store(true, Ordering::SeqCst);
+        if !self.noted.load(Ordering::SeqCst) {
+            return Err(AckError::NotYet);
+        }
         let mut known = self.known();
         known.forget(now);
         if known.acks.len() >= MAX_REPLICAS && !known.acks.contains_key(id) {
@@ -102,6 +117,16 @@ impl Replicas {
         let until = later(now, self.lease);
         known.acks.insert(id.to_owned(), Ack { epoch, until });
         Ok(())
+    }
+
+    /// Whether any replica ever acknowledged to this process.
+    pub fn any(&self) -> bool {
+        self.any.load(Ordering::SeqCst)
+    }
+
+    /// From here on acknowledgements count only while `noted`: the next sequencer must know that there are replicas.
+    pub fn note(&self, noted: bool) {
+        self.noted.store(noted, Ordering::SeqCst);
     }
 
     /// This process has just taken over at `now`: readers may be about that acknowledged to another one, for `patience` or
@@ -219,6 +244,19 @@ mod tests {
         assert_eq!(replicas.behind(Epoch::new(4), now + seconds(6)), None);
         replicas.expect_strangers(Duration::ZERO, now);
         assert!(replicas.behind(Epoch::new(4), now + seconds(4)).is_some());
+    }
+
+    #[test]
+    fn the_first_counts_once_the_next_sequencer_would_know() {
+        let (replicas, now) = replicas();
+        replicas.note(false);
+        assert!(!replicas.any());
+        assert_eq!(replicas.ack("a", Epoch::new(4), now), Err(AckError::NotYet));
+        assert!(replicas.any());
+        assert_eq!(replicas.standing(Epoch::new(4), now).alive, 0);
+        replicas.note(true);
+        replicas.ack("a", Epoch::new(4), now).unwrap();
+        assert_eq!(replicas.standing(Epoch::new(4), now).alive, 1);
     }
 
     #[test]

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use keyglass_monitoring::Registry;
 use thiserror::Error;
 
 use crate::clock::Clock;
-use crate::guard::FileGuard;
+use crate::guard::Guard;
 use crate::journal::Reader;
 use crate::keys::Keys;
 use crate::publisher::{AskError, Asker, NoSteps, Publisher, Replay, ReplayError, Replayed};
 use crate::server::{self, ServerError};
+use crate::service::Service;
 use crate::settings::Settings;
 
 /// Why the database was not brought forward.
@@ -51,14 +51,22 @@ pub async fn replay(
     clock: Arc<dyn Clock>,
     each: &mut Replay<'_>,
 ) -> Result<Replayed, RestoreError> {
-    let guard = FileGuard::open(&settings.guard, keys.origin()).map_err(ServerError::from)?;
-    let registry = Registry::new("keyglass-server", env!("CARGO_PKG_VERSION")).map_err(ServerError::from)?;
-    let service = Arc::new(server::open_for_replay(settings, keys, clock, &registry)?);
+    let (service, guard, leased) = server::open_for_replay(settings, keys, clock).await?;
+    let outcome = replay_into(Arc::new(service), guard, each).await;
+    leased.release().await;
+    outcome
+}
+
+async fn replay_into(
+    service: Arc<Service>,
+    guard: Box<dyn Guard>,
+    each: &mut Replay<'_>,
+) -> Result<Replayed, RestoreError> {
     let journal = Reader::open(
         &service.settings.journal_dir,
         keyglass_schema::StoreKeys::from_secret(service.keys.storage.expose()),
     );
     let journal = journal.map_err(ReplayError::from)?;
-    let mut publisher = Publisher::new(service, Box::new(guard), Arc::new(NoSteps), Asker::new()?);
+    let mut publisher = Publisher::new(service, guard, Arc::new(NoSteps), Asker::new()?);
     Ok(publisher.replay(journal, each).await?)
 }

@@ -1,15 +1,14 @@
 //! Puts the parts together, runs them, stops them.
 
+mod leased;
 mod replica;
+mod running;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use keyglass_monitoring::{MonitoringError, Registry, ServerMetrics};
-use keyglass_protocol::note::VerifierKey;
-use keyglass_protocol::quantity::ConfigHash;
 use keyglass_schema::{Store, StoreError, StoreKeys};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
@@ -21,17 +20,20 @@ use crate::clock::Clock;
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::cosigners::{CosignerError, Cosigners};
 use crate::directory::{HeadCell, ProofSource};
-use crate::guard::{FileGuard, GuardError};
+use crate::guard::{Guard, GuardError};
 use crate::http::{self, Serving, State};
 use crate::journal::{Journal, JournalError};
 use crate::keys::{KeyError, Keys};
+use crate::lease::{Held, LeaseError};
 use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
 use crate::replica::{ReplicaToken, TokenFileError};
 use crate::replicas::Replicas;
 use crate::service::{PendingCell, Reads, Service};
 use crate::settings::Settings;
 
+pub(crate) use leased::Leased;
 pub use replica::{open_to_read, start_replica};
+pub use running::{Running, Stopper};
 
 /// Why the server does not start, or ended by itself.
 #[derive(Debug, Error)]
@@ -84,6 +86,9 @@ pub enum ServerError {
     /// Publishing must not go on.
     #[error("publishing: {0}")]
     Publish(#[from] PublishError),
+    /// The lease is not to be had, or was lost.
+    #[error("{0}")]
+    Lease(#[from] LeaseError),
     /// The publisher's thread died.
     #[error("the publisher died")]
     PublisherDied,
@@ -111,37 +116,9 @@ impl ServerError {
             Self::Key(e) => e.reason(),
             Self::HttpClient(_) => "http-client",
             Self::Publish(e) => e.reason(),
+            Self::Lease(e) => e.reason(),
             Self::PublisherDied => "publisher-died",
         }
-    }
-}
-
-/// A server that runs.
-pub struct Running {
-    /// Name of the log.
-    pub origin: String,
-    /// The log's verifier key.
-    pub log_vkey: VerifierKey,
-    /// SHA-256 of the configuration document.
-    pub config_sha256: ConfigHash,
-    /// Address of the API.
-    pub api: SocketAddr,
-    /// Address of health and metrics.
-    pub admin: SocketAddr,
-    stop: watch::Sender<bool>,
-    ports: Serving,
-    publisher: oneshot::Receiver<Result<(), PublishError>>,
-    readers: Option<Runtime>,
-}
-
-/// Asks a running server to stop. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Stopper(watch::Sender<bool>);
-
-impl Stopper {
-    /// Asks it to finish what it is doing and to end.
-    pub fn stop(&self) {
-        self.0.send_replace(true);
     }
 }
 
@@ -155,7 +132,16 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     steps: Arc<dyn Steps>,
 ) -> Result<Running, ServerError> {
-    start_with(settings, keys, clock, steps, |_| publisher::run).await
+    start_with(settings, keys, clock, steps, StandBy::Waits, |_| publisher::run).await
+}
+
+/// What a process does while another sequencer holds the lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StandBy {
+    /// It waits, and takes over.
+    Waits,
+    /// It says so and ends.
+    Ends,
 }
 
 /// Starts the server with other work for its publisher than to publish what comes.
@@ -167,6 +153,7 @@ pub(crate) async fn start_with<W, Fut>(
     keys: Keys,
     clock: Arc<dyn Clock>,
     steps: Arc<dyn Steps>,
+    stand_by: StandBy,
     work: impl FnOnce(&Arc<Service>) -> W,
 ) -> Result<Running, ServerError>
 where
@@ -174,15 +161,76 @@ where
     Fut: Future<Output = Result<(), PublishError>>,
 {
     let registry = Registry::new("keyglass-server", env!("CARGO_PKG_VERSION"))?;
-    let guard = FileGuard::open(&settings.guard, keys.origin())?;
-    let service = Arc::new(open(settings, keys, clock, &registry)?);
+    let metrics = ServerMetrics::register(&registry)?;
+    let (leased, guard, store) =
+        leased::wait(&settings, &keys, &clock, &registry, &metrics, stand_by).await?;
+    let parts = Parts {
+        store,
+        metrics,
+        lease: leased.held(),
+        promises: leased.promises(),
+    };
+    let begun = begin(settings, keys, clock, parts, registry, |service| {
+        leased.watch(service);
+        let publisher = Publisher::new(Arc::clone(service), guard, steps, Asker::new()?);
+        Ok((publisher, work(service)))
+    });
+    match begun.await {
+        Ok(begun) => Ok(begun.with(leased)),
+        Err(error) => {
+            leased.release().await;
+            Err(error)
+        }
+    }
+}
+
+/// A server that runs, without its lease.
+struct Begun {
+    service: Arc<Service>,
+    stop: watch::Sender<bool>,
+    ports: Serving,
+    publisher: oneshot::Receiver<Result<(), PublishError>>,
+    readers: Runtime,
+}
+
+impl Begun {
+    fn with(self, leased: Leased) -> Running {
+        let service = &self.service;
+        Running {
+            origin: service.keys.origin().to_owned(),
+            log_vkey: service.keys.log.verifier().clone(),
+            config_sha256: service.config.hash(),
+            api: self.ports.api,
+            admin: self.ports.admin,
+            stop: self.stop,
+            ports: self.ports,
+            publisher: self.publisher,
+            leased,
+            readers: Some(self.readers),
+        }
+    }
+}
+
+/// Starts everything once the lease is ours.
+async fn begin<W, Fut>(
+    settings: Settings,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+    parts: Parts,
+    registry: Registry,
+    publisher: impl FnOnce(&Arc<Service>) -> Result<(Publisher, W), ServerError>,
+) -> Result<Begun, ServerError>
+where
+    W: FnOnce(Publisher, watch::Receiver<bool>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), PublishError>>,
+{
+    let service = Arc::new(open_with(settings, keys, clock, parts, Configuration::load)?);
     let access = access(&service)?;
-    let asker = Asker::new()?;
     let token = &service.settings.replication.token;
     let token = token.as_deref().map(ReplicaToken::load).transpose()?;
-    let publisher = Publisher::new(Arc::clone(&service), Box::new(guard), steps, asker);
+    let (publisher, work) = publisher(&service)?;
     let (stop, stopped) = watch::channel(false);
-    let publisher = spawn_publisher(publisher, stopped, work(&service)).await?;
+    let publisher = spawn_publisher(publisher, stopped, work).await?;
     let readers = runtime("readers")?;
     let state = State::new(Arc::clone(&service), access, readers.handle().clone())
         .map_err(|e| ServerError::HttpClient(e.to_string()))?
@@ -199,16 +247,12 @@ where
             });
         }
     };
-    Ok(Running {
-        origin: service.keys.origin().to_owned(),
-        log_vkey: service.keys.log.verifier().clone(),
-        config_sha256: service.config.hash(),
-        api: ports.api,
-        admin: ports.admin,
+    Ok(Begun {
+        service,
         stop,
         ports,
         publisher,
-        readers: Some(readers),
+        readers,
     })
 }
 
@@ -250,27 +294,63 @@ pub fn open(
     clock: Arc<dyn Clock>,
     registry: &Registry,
 ) -> Result<Service, ServerError> {
-    open_with(settings, keys, clock, registry, Configuration::load)
+    let parts = Parts::free(&settings, &keys, ServerMetrics::register(registry)?)?;
+    open_with(settings, keys, clock, parts, Configuration::load)
 }
 
-/// As [`open`], under the document that the newest leaf names: settings may have changed since the database was backed up.
+/// What exists before the service does.
+pub(crate) struct Parts {
+    store: Store,
+    metrics: ServerMetrics,
+    lease: Arc<Held>,
+    promises: Arc<AtomicBool>,
+}
+
+impl Parts {
+    /// Without a lease: a lock keeps others out.
+    fn free(settings: &Settings, keys: &Keys, metrics: ServerMetrics) -> Result<Self, StoreError> {
+        Ok(Self {
+            store: Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?,
+            metrics,
+            lease: Arc::default(),
+            promises: Arc::new(AtomicBool::new(true)),
+        })
+    }
+}
+
+/// What replays a journal: the service under the document that the newest leaf names, since settings may have changed since
+/// the database was backed up, and the guard. Nothing else publishes until the lease is released.
 ///
 /// # Errors
 /// [`ServerError`].
-pub(crate) fn open_for_replay(
+pub(crate) async fn open_for_replay(
     settings: Settings,
     keys: Keys,
     clock: Arc<dyn Clock>,
-    registry: &Registry,
-) -> Result<Service, ServerError> {
-    open_with(settings, keys, clock, registry, Configuration::named_last)
+) -> Result<(Service, Box<dyn Guard>, Leased), ServerError> {
+    let registry = Registry::new("keyglass-server", env!("CARGO_PKG_VERSION"))?;
+    let metrics = ServerMetrics::register(&registry)?;
+    let (leased, guard, store) = leased::for_replay(&settings, &keys, &clock, &metrics).await?;
+    let parts = Parts {
+        store,
+        metrics,
+        lease: leased.held(),
+        promises: leased.promises(),
+    };
+    match open_with(settings, keys, clock, parts, Configuration::named_last) {
+        Ok(service) => Ok((service, guard, leased)),
+        Err(error) => {
+            leased.release().await;
+            Err(error)
+        }
+    }
 }
 
 fn open_with(
     settings: Settings,
     keys: Keys,
     clock: Arc<dyn Clock>,
-    registry: &Registry,
+    parts: Parts,
     configuration: impl FnOnce(&Store, &Keys, &Settings) -> Result<Configuration, ConfigurationError>,
 ) -> Result<Service, ServerError> {
     let folder = |error| ServerError::Io {
@@ -280,8 +360,8 @@ fn open_with(
     std::fs::create_dir_all(&settings.data_dir).map_err(folder)?;
     let artefacts = Artefacts::open(&settings.artefacts_dir).map_err(folder)?;
     let store_keys = StoreKeys::from_secret(keys.storage.expose());
-    let journal = Journal::open(&settings.journal_dir, store_keys.clone())?;
-    let store = Store::open(&settings.database, store_keys)?;
+    let journal = Journal::open(&settings.journal_dir, store_keys)?;
+    let store = parts.store;
     let config = configuration(&store, &keys, &settings)?;
     let source = {
         let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());
@@ -291,11 +371,13 @@ fn open_with(
         cosigners: Cosigners::from_settings(&settings)?,
         degraded: AtomicBool::new(false),
         importing: AtomicBool::new(false),
-        replicas: Replicas::new(settings.replica_lease),
+        lease: parts.lease,
+        promises: parts.promises,
+        replicas: Arc::new(Replicas::new(settings.replica_lease)),
         wake: Notify::new(),
         reads: Arc::new(Reads {
             source,
-            metrics: ServerMetrics::register(registry)?,
+            metrics: parts.metrics,
             head: HeadCell::default(),
             pending: PendingCell::default(),
             settings,
@@ -353,45 +435,4 @@ fn runtime(name: &'static str) -> Result<Runtime, ServerError> {
             what: "a runtime",
             error,
         })
-}
-
-impl Running {
-    /// A handle with which the server is stopped.
-    pub fn stopper(&self) -> Stopper {
-        Stopper(self.stop.clone())
-    }
-
-    /// Serves until it is stopped or must not go on. What was begun is finished first.
-    ///
-    /// # Errors
-    /// [`ServerError`] if the server ended by itself.
-    pub async fn wait(mut self) -> Result<(), ServerError> {
-        let mut stopped = self.stop.subscribe();
-        let ended = tokio::select! {
-            ended = &mut self.publisher => Some(ended),
-            _ = stopped.wait_for(|stop| *stop) => None,
-        };
-        let (stop, publisher) = (&self.stop, &mut self.publisher);
-        let publisher_ends = async move {
-            stop.send_replace(true);
-            match ended {
-                Some(ended) => ended,
-                None => publisher.await,
-            }
-        };
-        let ended = self.ports.stop_around(publisher_ends).await;
-        match ended {
-            Ok(outcome) => Ok(outcome?),
-            Err(_) => Err(ServerError::PublisherDied),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
-        if let Some(readers) = self.readers.take() {
-            readers.shutdown_background();
-        }
-    }
 }

@@ -15,6 +15,7 @@ use crate::cosigners::Cosigners;
 use crate::directory::{HeadCell, ProofSource};
 use crate::journal::Journal;
 use crate::keys::Keys;
+use crate::lease::Held;
 use crate::replicas::Replicas;
 use crate::settings::Settings;
 
@@ -56,8 +57,12 @@ pub struct Service {
     pub degraded: AtomicBool,
     /// Set while an import runs: what is in its file must not be taken from clients as well.
     pub importing: AtomicBool,
+    /// Until when this process may answer and promise.
+    pub lease: Arc<Held>,
+    /// Whether what a commit survives is enough for a promise.
+    pub promises: Arc<AtomicBool>,
     /// The replicas that serve, and how far they are.
-    pub replicas: Replicas,
+    pub replicas: Arc<Replicas>,
     /// Wakes the publisher: there is an update, a cosignature or an acknowledgement of a replica.
     pub wake: Notify,
 }
@@ -113,6 +118,11 @@ impl Reads {
 }
 
 impl Service {
+    /// Whether a promise would be kept by whoever takes over.
+    pub fn may_promise(&self) -> bool {
+        self.promises.load(Ordering::Relaxed) && self.lease.is_held(std::time::Instant::now())
+    }
+
     /// Whether no new promise may be given: the quorum is late, or an import runs.
     pub fn holding(&self) -> bool {
         self.quorum_is_late() || self.importing.load(Ordering::Relaxed)

@@ -47,7 +47,7 @@ impl Submission {
     /// [`SubmitError`]; then nothing was accepted.
     pub fn put(&self, caller: &Caller, label: &Label, record: &[u8]) -> Result<PutAnswer, SubmitError> {
         let service = &self.service;
-        if service.head.get().is_none() {
+        if service.head.get().is_none() || !service.may_promise() {
             return Err(SubmitError::NotReady);
         }
         if service.holding() {

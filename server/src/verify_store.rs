@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use crate::artefacts::Artefacts;
 use crate::directory::ProofSource;
-use crate::guard::{FileGuard, Guard as _, GuardError, Guarded};
+use crate::guard::{self, GuardError, Guarded};
 use crate::keys::Keys;
 use crate::settings::Settings;
 
@@ -143,7 +143,7 @@ pub async fn verify(
     if !settings.database.in_use()? {
         return Err(VerifyError::NoDatabase);
     }
-    let guard = FileGuard::open(&settings.guard, keys.origin())?;
+    let guard = guard::open(settings, keys.origin())?;
     let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
     let source = {
         let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());

@@ -12,6 +12,7 @@ use super::negotiate::{Keep, json};
 use super::problem::Refusal;
 use super::{State, body, query};
 use crate::replica::{Ack, Acknowledged};
+use crate::replicas::AckError;
 
 /// Most bytes of an acknowledgement.
 const MAX_ACK_BYTES: usize = 1024;
@@ -37,7 +38,7 @@ pub(super) async fn ack(
     let patience = state.reads.settings.request_timeout;
     let bytes = body::bytes(&request, payload, MAX_ACK_BYTES, patience).await?;
     let ack: Ack = from_json(&bytes)?;
-    // Before the first epoch there is nothing to serve.
+    // Before the first epoch there is nothing to serve; without the lease another sequencer must be told.
     let head = state.directory.head()?;
     let newest = head.leaf.epoch.get();
     // One that is two behind knows it by this answer and does not serve: it is not waited for.
@@ -45,9 +46,17 @@ pub(super) async fn ack(
         service
             .replicas
             .ack(&ack.replica, Epoch::new(ack.epoch), Instant::now())
-            .map_err(|e| Refusal::new(Problem::MalformedBody).reason(e.reason()).detail(e))?;
+            .map_err(refusal)?;
         service.wake.notify_one();
     }
     let answer = Acknowledged { epoch: newest };
     json(&answer, Keep::Not)
+}
+
+fn refusal(error: AckError) -> Refusal {
+    let problem = match error {
+        AckError::NotYet => Problem::Unavailable,
+        _ => Problem::MalformedBody,
+    };
+    Refusal::new(problem).reason(error.reason()).detail(error)
 }

@@ -24,7 +24,8 @@ use super::limit::{Limits, limit};
 use super::observe::observe;
 use super::problem::Refusal;
 use super::strict::Strict;
-use super::{State, admin_routes, routes};
+use super::{State, admin_routes, routes, stand_by};
+use crate::settings::Settings;
 
 /// Seconds that open requests have when the server stops.
 const SHUTDOWN_SECONDS: u64 = 10;
@@ -111,6 +112,47 @@ pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
             .app_data(registry.clone())
             .wrap(from_fn(observe))
             .configure(admin_routes)
+    })?;
+    Ok(Serving {
+        api: api_address,
+        admin: admin_address,
+        handles: [api, admin],
+        closing,
+    })
+}
+
+/// Serves both ports of a sequencer that stands by: it lives, is not ready, and shows its metrics.
+///
+/// # Errors
+/// A port cannot be bound.
+pub fn serve_stand_by(settings: &Settings, registry: Registry) -> io::Result<Serving> {
+    let patience = settings.request_timeout;
+    let listen = (
+        TcpListener::bind(settings.listen)?,
+        TcpListener::bind(settings.admin_listen)?,
+    );
+    let (api_address, admin_address) = (listen.0.local_addr()?, listen.1.local_addr()?);
+    let registry = web::Data::from(Arc::new(registry));
+    let (closing, closed) = watch::channel(false);
+    let port = |listener| Port {
+        listener,
+        workers: 1,
+        grace: 1,
+        patience,
+        connections: Connections::new(&settings.trusted_proxies),
+        closed: closed.clone(),
+    };
+    let api = port(listen.0).serve(|| {
+        App::new()
+            .wrap(from_fn(observe))
+            .wrap(from_fn(cors))
+            .default_service(web::to(stand_by::refuse))
+    })?;
+    let admin = port(listen.1).serve(move || {
+        App::new()
+            .app_data(registry.clone())
+            .wrap(from_fn(observe))
+            .configure(stand_by::admin_routes)
     })?;
     Ok(Serving {
         api: api_address,

@@ -51,7 +51,7 @@ impl Publisher {
             let pause = match self.turn().await {
                 Ok(Progress::Idle) => return Ok(true),
                 Ok(Progress::Published) => continue,
-                Ok(Progress::AwaitingQuorum) => TICK,
+                Ok(Progress::AwaitingQuorum | Progress::AwaitingReplicas) => TICK,
                 Err(error) if error.is_fatal() || failures >= MAX_FAILURES => return Err(error),
                 Err(error) => {
                     failures = failures.saturating_add(1);

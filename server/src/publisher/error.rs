@@ -136,6 +136,7 @@ impl PublishError {
     /// Stable kebab-case name.
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Store(e @ (StoreError::Fenced { .. } | StoreError::Promoted { .. })) => e.reason(),
             Self::Store(_) => "store",
             Self::Commit(_) => "commit-uncertain",
             Self::Akd(_) => "akd",
@@ -174,7 +175,8 @@ impl PublishError {
             | Self::CosignerAhead { .. }
             | Self::CosignerFork { .. } => true,
             Self::Configuration(e) => !matches!(e, ConfigurationError::Store(_)),
-            Self::Guard(e) => !matches!(e, GuardError::Io { .. }),
+            Self::Guard(e) => !e.passes(),
+            Self::Store(e) => matches!(e, StoreError::Fenced { .. } | StoreError::Promoted { .. }),
             Self::Prove(e) | Self::Readers(LookupError::Prove(e)) => matches!(
                 e,
                 ProveError::RootDiffers { .. } | ProveError::Inconsistent { .. }

@@ -11,6 +11,8 @@ use super::{Progress, PublishError, Publisher};
 
 /// How often clock duties are looked at, and the longest sleep.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it is looked whether a replica has given up.
+const REPLICAS: Duration = Duration::from_millis(200);
 /// Longest pause after failures.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
@@ -34,6 +36,11 @@ pub async fn run(mut publisher: Publisher, mut stop: watch::Receiver<bool>) -> R
                     wakes = false;
                 }
                 Ok(Progress::Idle | Progress::AwaitingQuorum) => failures = 0,
+                // Woken when one acknowledges; those that give up are not heard of.
+                Ok(Progress::AwaitingReplicas) => {
+                    failures = 0;
+                    wait_until = began + REPLICAS;
+                }
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {
                     failures = failures.saturating_add(1);
@@ -77,6 +84,9 @@ impl Publisher {
         metrics.queue(store.queue_depth()?, oldest);
         metrics.hold(self.service.hold_state());
         metrics.overdue(self.overdue()?);
+        let own = self.service.head_size().last_epoch().unwrap_or_default();
+        let replicas = self.service.replicas.standing(own, std::time::Instant::now());
+        metrics.replicas(replicas.alive, replicas.most_behind);
         Ok(())
     }
 

@@ -20,6 +20,9 @@ pub enum Fenced {
     /// The sequencer is more than one epoch ahead, or one for too long.
     #[error("this replica is behind")]
     Behind,
+    /// This sequencer could not renew its lease: another one may publish.
+    #[error("this sequencer's lease has run out")]
+    Unleased,
     /// The database holds less than was answered from.
     #[error("this replica's database went back")]
     DatabaseBehind,
@@ -31,6 +34,7 @@ impl Fenced {
         match self {
             Self::Unacknowledged => "replica-unacknowledged",
             Self::Behind => "replica-behind",
+            Self::Unleased => "lease-run-out",
             Self::DatabaseBehind => "replica-database-behind",
         }
     }

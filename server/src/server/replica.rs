@@ -6,7 +6,7 @@ use keyglass_monitoring::{Registry, ReplicaMetrics, ServerMetrics};
 use keyglass_schema::{Store, StoreError, StoreKeys};
 use tokio::sync::{oneshot, watch};
 
-use super::{Running, ServerError, access_to, runtime};
+use super::{Leased, Running, ServerError, access_to, runtime};
 use crate::artefacts::Artefacts;
 use crate::clock::Clock;
 use crate::directory::{HeadCell, ProofSource};
@@ -65,6 +65,7 @@ pub async fn start_replica(
         stop,
         ports,
         publisher: follower,
+        leased: Leased::default(),
         readers: Some(readers),
     })
 }

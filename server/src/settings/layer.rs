@@ -176,12 +176,37 @@ pub struct Layer {
         value_name = "WHAT"
     )]
     pub after_quorum_timeout: Option<String>,
-    /// The guard: a file outside the database and its backups [default: guard in the data folder]
-    #[arg(long, global = true, env = "KEYGLASS_GUARD", value_name = "PATH")]
+    /// The guard, outside the database and its backups: a file, or a second Postgres that sequencers share
+    /// [default: guard in the data folder]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_GUARD",
+        value_name = "PATH|URL",
+        hide_env_values = true
+    )]
     pub guard: Option<String>,
+    /// How long the sequencer holds its lease in Postgres without renewing it; a stand-by takes over after that [default: 6s]
+    #[arg(long, global = true, env = "KEYGLASS_LEASE_TTL", value_name = "TIME")]
+    pub lease_ttl: Option<Period>,
+    /// How often the lease is renewed; at most a third of lease-ttl [default: 2s]
+    #[arg(long, global = true, env = "KEYGLASS_LEASE_RENEW", value_name = "TIME")]
+    pub lease_renew: Option<Period>,
     /// How long a replica serves after its last acknowledgement; the same for the sequencer and its replicas [default: 5s]
     #[arg(long, global = true, env = "KEYGLASS_REPLICA_LEASE", value_name = "TIME")]
     pub replica_lease: Option<Period>,
+    /// What may be promoted: named (a standby that every commit waits for, as its cluster_name says), or most-advanced (whoever
+    /// promotes takes care that it is the standby with the most) [default: named]
+    #[arg(long, global = true, env = "KEYGLASS_PROMOTIONS", value_name = "WHAT")]
+    pub promotions: Option<String>,
+    /// Refuse to promise anything unless every commit waits for a standby of Postgres [default: false]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYGLASS_REQUIRE_SYNCHRONOUS",
+        value_name = "BOOL"
+    )]
+    pub require_synchronous: Option<bool>,
     /// The key that opens the wrapped secrets [default: keys/wrapping.key in the data folder]
     #[arg(long, global = true, env = "KEYGLASS_WRAPPING_KEY", value_name = "FILE")]
     pub wrapping_key: Option<PathBuf>,
@@ -292,7 +317,11 @@ impl Layer {
             quorum_timeout: self.quorum_timeout.or(below.quorum_timeout),
             after_quorum_timeout: self.after_quorum_timeout.or(below.after_quorum_timeout),
             guard: self.guard.or(below.guard),
+            lease_ttl: self.lease_ttl.or(below.lease_ttl),
+            lease_renew: self.lease_renew.or(below.lease_renew),
             replica_lease: self.replica_lease.or(below.replica_lease),
+            promotions: self.promotions.or(below.promotions),
+            require_synchronous: self.require_synchronous.or(below.require_synchronous),
             wrapping_key: self.wrapping_key.or(below.wrapping_key),
             proof_cache: self.proof_cache.or(below.proof_cache),
             answer_cache: self.answer_cache.or(below.answer_cache),

@@ -69,8 +69,18 @@ pub struct Settings {
     pub after_quorum_timeout: AfterTimeout,
     /// The guard's file.
     pub guard: PathBuf,
+    /// The Postgres that keeps the guard instead of a file.
+    pub guard_database: Option<DatabaseUrl>,
+    /// How long the sequencer's lease in Postgres lasts without being renewed.
+    pub lease_ttl: Duration,
+    /// How often it is renewed.
+    pub lease_renew: Duration,
     /// How long a replica serves after its last acknowledgement.
     pub replica_lease: Duration,
+    /// Which standbys may be promoted.
+    pub promotions: Promotions,
+    /// Whether nothing is promised unless every commit waits for a standby of Postgres.
+    pub require_synchronous: bool,
     /// The file of the key that opens the wrapped secrets.
     pub wrapping_key: PathBuf,
     /// Memory for VRF proofs and records that were shown lately.
@@ -115,6 +125,15 @@ pub enum AfterTimeout {
     Hold,
     /// Go on without the quorum, marked as degraded.
     Proceed,
+}
+
+/// Which standby of Postgres is known to have every acknowledged update when it is promoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promotions {
+    /// One that every commit waited for, known by its `cluster_name`.
+    Named,
+    /// Whatever is promoted, if commits waited for some standby: whoever promotes looks for the most advanced.
+    MostAdvanced,
 }
 
 /// Who may look up telephone numbers where tokens are used.
@@ -211,8 +230,13 @@ impl Settings {
             quorum_late: period(given.quorum_late, 10_000),
             quorum_timeout: period(given.quorum_timeout, 600_000),
             after_quorum_timeout: after_timeout(given.after_quorum_timeout.as_deref())?,
-            guard: guard(given.guard, &data_dir)?,
+            guard_database: guard_database(given.guard.as_deref())?,
+            guard: guard(given.guard, &data_dir),
+            lease_ttl: period(given.lease_ttl, 6_000),
+            lease_renew: period(given.lease_renew, 2_000),
             replica_lease: period(given.replica_lease, 5_000),
+            promotions: promotions(given.promotions.as_deref())?,
+            require_synchronous: given.require_synchronous.unwrap_or_default(),
             wrapping_key: given
                 .wrapping_key
                 .unwrap_or_else(|| data_dir.join("keys").join("wrapping.key")),
@@ -274,10 +298,31 @@ impl Settings {
                 "must be more than 0s and at most 9s".to_owned(),
             ));
         }
+        if self.lease_ttl > Duration::from_secs(60) || self.lease_ttl < Duration::from_millis(300) {
+            return Err(value("lease_ttl", "must be 300ms to 60s".to_owned()));
+        }
+        if self.lease_renew.is_zero() || self.lease_renew.saturating_mul(3) > self.lease_ttl {
+            return Err(value(
+                "lease_renew",
+                "must be more than 0s and at most a third of lease_ttl".to_owned(),
+            ));
+        }
         if self.replica_lease.is_zero() || self.replica_lease > Duration::from_secs(60) {
             return Err(value(
                 "replica_lease",
                 "must be more than 0s and at most 60s".to_owned(),
+            ));
+        }
+        if self.guard_database.is_some() && matches!(self.database, DatabaseUrl::Sqlite(_)) {
+            return Err(value(
+                "guard",
+                "beside SQLite it must be a file, whose lock keeps other processes out".to_owned(),
+            ));
+        }
+        if self.require_synchronous && matches!(self.database, DatabaseUrl::Sqlite(_)) {
+            return Err(value(
+                "require_synchronous",
+                "needs Postgres: SQLite has no standby".to_owned(),
             ));
         }
         if self.quorum_late > self.quorum_timeout {
@@ -313,14 +358,22 @@ fn database(url: Option<&str>, data_dir: &std::path::Path) -> Result<DatabaseUrl
         .map_err(|_| value("database", "must be sqlite://PATH or postgres://…".to_owned()))
 }
 
-fn guard(path: Option<String>, data_dir: &std::path::Path) -> Result<PathBuf, SettingsError> {
-    match path {
-        None => Ok(data_dir.join("guard")),
-        Some(url) if url.contains("://") => Err(value(
-            "guard",
-            "only a file is built in; a shared guard in Postgres is not".to_owned(),
-        )),
-        Some(path) => Ok(PathBuf::from(path)),
+/// A guard in Postgres.
+fn guard_database(text: Option<&str>) -> Result<Option<DatabaseUrl>, SettingsError> {
+    match text.filter(|text| text.contains("://")) {
+        None => Ok(None),
+        // The value may hold a password: it is not repeated in the message.
+        Some(url) => match url.parse() {
+            Ok(url @ DatabaseUrl::Postgres(_)) => Ok(Some(url)),
+            _ => Err(value("guard", "must be a path or postgres://…".to_owned())),
+        },
+    }
+}
+
+fn guard(text: Option<String>, data_dir: &std::path::Path) -> PathBuf {
+    match text {
+        Some(path) if !path.contains("://") => PathBuf::from(path),
+        _ => data_dir.join("guard"),
     }
 }
 
@@ -342,6 +395,14 @@ fn after_timeout(text: Option<&str>) -> Result<AfterTimeout, SettingsError> {
             "after_quorum_timeout",
             "must be hold or proceed".to_owned(),
         )),
+    }
+}
+
+fn promotions(text: Option<&str>) -> Result<Promotions, SettingsError> {
+    match text {
+        None | Some("named") => Ok(Promotions::Named),
+        Some("most-advanced") => Ok(Promotions::MostAdvanced),
+        Some(_) => Err(value("promotions", "must be named or most-advanced".to_owned())),
     }
 }
 
@@ -498,9 +559,37 @@ mod tests {
                 },
             ),
             (
+                "lease_ttl",
+                Layer {
+                    lease_ttl: Some(Period(Duration::from_millis(299))),
+                    ..layer()
+                },
+            ),
+            (
+                "lease_renew",
+                Layer {
+                    lease_renew: Some(Period(Duration::from_millis(2_001))),
+                    ..layer()
+                },
+            ),
+            (
                 "replica_lease",
                 Layer {
                     replica_lease: Some(Period(Duration::ZERO)),
+                    ..layer()
+                },
+            ),
+            (
+                "promotions",
+                Layer {
+                    promotions: Some("any".into()),
+                    ..layer()
+                },
+            ),
+            (
+                "require_synchronous",
+                Layer {
+                    require_synchronous: Some(true),
                     ..layer()
                 },
             ),

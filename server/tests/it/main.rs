@@ -21,6 +21,7 @@ mod hostile;
 mod import;
 mod imported;
 mod kinds;
+mod lease;
 mod limits;
 mod migration;
 mod program;

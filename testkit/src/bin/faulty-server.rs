@@ -15,7 +15,7 @@ use keyglass_server::clock::SystemClock;
 use keyglass_server::import::{self, Advance, BadRecord, Import, Watcher};
 use keyglass_server::keys::{Keys, SystemRandom};
 use keyglass_server::publisher::{Step, Steps};
-use keyglass_server::server;
+use keyglass_server::server::{self, ServerError};
 use keyglass_server::settings::{Layer, Role, Settings};
 
 #[derive(Parser)]
@@ -84,7 +84,7 @@ fn main() -> Result<()> {
     };
     let steps = Arc::new(steps);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         if settings.role == Role::Replica {
             let keys = bootstrap::reading_keys(&settings)?;
             let clock = Arc::new(SystemClock);
@@ -96,12 +96,17 @@ fn main() -> Result<()> {
         match cli.import {
             Some(file) => import(settings, keys, steps, file).await,
             None => {
-                let running = server::start(settings, keys, Arc::new(SystemClock), steps).await?;
+                let named = |e: ServerError| anyhow::anyhow!("{e} ({})", e.reason());
+                let started = server::start(settings, keys, Arc::new(SystemClock), steps).await;
+                let running = started.map_err(named)?;
                 say("serving");
-                Ok(running.wait().await?)
+                running.wait().await.map_err(named)
             }
         }
-    })
+    });
+    // As the server does: whoever waits for a database that is gone is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 async fn import(settings: Settings, keys: Keys, steps: Arc<StandStill>, file: PathBuf) -> Result<()> {

@@ -128,6 +128,8 @@ impl Publisher {
                 self.sign(found.leaves).await?;
             } else if found.head < found.signed {
                 if !self.cosign(found.signed).await? {
+                    // Whoever took over meanwhile answers from the head before, however long the quorum takes.
+                    self.finish(found.head).await?;
                     return Ok(Progress::AwaitingQuorum);
                 }
             } else {

@@ -216,7 +216,10 @@ mod tests {
         });
         let (number, found) = files.newest("log.example").unwrap();
         assert_eq!(found, state(number), "no state was made twice");
-        assert!(won > 0 && won as u64 <= number, "{won} of {number}");
+        assert!(
+            won > 0 && u64::try_from(won).unwrap() <= number,
+            "{won} of {number}"
+        );
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) async fn live() -> HttpResponse {
 
 /// `GET /readyz`: readers stand on a signed head, and the database answers; of a replica also that its fence is open.
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Refusal> {
+    // First: a database that does not answer at all keeps whoever asks waiting.
+    state.directory.may_answer()?;
     let store = state.reads.store.clone();
     super::serve::blocking(move || store.tree_epoch()).await??;
     if state.reads.head.get().is_none() {

@@ -47,7 +47,7 @@ impl Machines {
                     .unwrap(),
             ),
             data_dir: Some(data_dir.clone()),
-            guard: Some(guard.replace("postgres:///", "postgres:///")),
+            guard: Some(guard.clone()),
             epoch_interval: Some(Period(Duration::from_millis(50))),
             lease_ttl: Some(Period(Duration::from_millis(1_500))),
             lease_renew: Some(Period(Duration::from_millis(200))),

@@ -8,6 +8,7 @@ use keyglass_protocol::message::{B64, PutRequest};
 use keyglass_server::access::Access;
 use keyglass_server::bootstrap;
 use keyglass_server::http::{self, Serving, State};
+use keyglass_server::publisher::Progress;
 use keyglass_server::replica::{Fence, Replica, ReplicaToken, Reporter};
 use keyglass_server::server::open_to_read;
 use keyglass_server::service::Reads;
@@ -256,11 +257,17 @@ fn it_gives_the_sequencers_answers_to_the_byte() {
             let mut alice = Person::new("alice", 1);
             let given = site.publish(&place, &alice.label(), alice.newest.bytes()).await;
             let next = alice.rotate(2);
-            site.publish(&place, &alice.label(), next.bytes()).await;
+            site.accept(&alice.label(), next.bytes()).await;
+            place.tick();
+            // It would be two behind.
+            assert_eq!(site.advance().await.unwrap(), Progress::AwaitingReplicas);
+            copy.replica.turn().await.unwrap();
+            assert_eq!(site.advance().await.unwrap(), Progress::Published);
+            copy.replica.turn().await.unwrap();
             let claim = alice.claim("handle:alice", None);
             site.publish(&place, &label("handle:alice"), claim.bytes()).await;
 
-            // The durable head moved three times, the replica's not yet.
+            // The durable head moved, the replica's not yet.
             let (_, before) = copy.get("/log/checkpoint").await;
             assert_ne!(site.get("/log/checkpoint").await.1, before);
             copy.replica.turn().await.unwrap();

@@ -13,6 +13,7 @@ pub mod bench;
 pub mod client;
 pub mod cluster;
 pub mod evidence;
+pub mod failover;
 pub mod front;
 pub mod honest;
 pub mod hostile;

@@ -131,6 +131,15 @@ impl Server {
         line?.trim().parse().ok()
     }
 
+    /// It has ended by itself: it can be started again.
+    ///
+    /// # Panics
+    /// It runs.
+    pub fn forget(&mut self) {
+        assert!(self.process().ended().is_some(), "{} runs", self.name);
+        self.process = None;
+    }
+
     /// SIGKILL.
     ///
     /// # Panics

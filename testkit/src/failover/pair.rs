@@ -1,0 +1,184 @@
+//! Two sequencers on three databases, an auditor, clients, and somebody who notes every head.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use keyglass_protocol::epoch::Trust;
+use sha2::{Digest as _, Sha256};
+
+use super::{Takeover, Terms};
+use crate::cluster::{Commits, Databases, Link, PATIENCE, Plan, Server, Site};
+use crate::http::Http;
+use crate::kill::{Load, Observer, Seen, verify};
+use crate::process::poll;
+use crate::world::ORIGIN;
+
+pub(super) struct Pair {
+    pub(super) site: Site,
+    /// The sequencer that publishes.
+    pub(super) holder: usize,
+    /// By which each sequencer finds the primary.
+    pub(super) to_primary: [Link; 2],
+    trust: Trust,
+    load: Option<Load>,
+    observer: Observer,
+}
+
+impl Pair {
+    /// Starts everything; the first sequencer publishes, the second stands by, clients are at work.
+    pub(super) fn start(commits: Commits, terms: Terms, program: &Path) -> Self {
+        let plan = Plan {
+            commits,
+            sequencers: 2,
+            replicas: 0,
+            audited: true,
+        };
+        let mut site = Site::new(plan, program);
+        let shared = site.dir().join("shared");
+        std::fs::create_dir_all(&shared).unwrap();
+        let primary = site.databases.port(site.databases.primary());
+        let to_primary = [Link::to(primary), Link::to(primary)];
+        for (sequencer, link) in site.sequencers.iter_mut().zip(&to_primary) {
+            sequencer.set("database", Databases::primary_among(&[link.port()]));
+            let place = |name: &str| shared.join(name).display().to_string();
+            sequencer.set("guard", place("guard"));
+            sequencer.set("artefacts_dir", place("artefacts"));
+            sequencer.set("journal_dir", place("journal"));
+            sequencer.set("promotions", "most-advanced");
+            sequencer.set("lease_ttl", terms.ttl);
+            sequencer.set("lease_renew", terms.renew);
+        }
+        site.sequencers[0].start();
+        site.start_auditor();
+        site.sequencers[0].wait_until_ready();
+        let front = Http::local(site.front.port());
+        let trust = site.trust(&front);
+        let auditor = site.auditor().unwrap();
+        let name: String = Sha256::digest(ORIGIN)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let places = vec![
+            (front.clone(), "/log/checkpoint".to_owned()),
+            (auditor, format!("/{name}/checkpoint")),
+        ];
+        let observer = Observer::of(places, &trust);
+        let load = Some(Load::start(&front, &trust));
+        let mut this = Self {
+            site,
+            holder: 0,
+            to_primary,
+            trust,
+            load,
+            observer,
+        };
+        this.other().start();
+        this.wait_until_other_stands_by();
+        this
+    }
+
+    pub(super) fn holder(&mut self) -> &mut Server {
+        &mut self.site.sequencers[self.holder]
+    }
+
+    pub(super) fn other(&mut self) -> &mut Server {
+        &mut self.site.sequencers[1 - self.holder]
+    }
+
+    pub(super) fn guard(&self) -> PathBuf {
+        self.site.dir().join("shared").join("guard")
+    }
+
+    pub(super) fn wait_until_other_stands_by(&mut self) {
+        let other = self.other();
+        poll("a stand-by", PATIENCE, || stands_by(other).then_some(()));
+    }
+
+    /// Waits until the other one has taken over, and leads everybody to it.
+    pub(super) fn taken_over(&mut self, after: &str, since: Instant) -> Takeover {
+        let other = self.other();
+        other.wait_until_ready();
+        let took = since.elapsed();
+        let port = other.ports()[0];
+        self.holder = 1 - self.holder;
+        self.site.front.aim(port);
+        Takeover {
+            after: after.to_owned(),
+            took,
+        }
+    }
+
+    /// Kills the primary and promotes the standby that has most.
+    pub(super) fn lose_primary(&mut self) -> usize {
+        let lost = self.site.databases.primary();
+        self.site.databases.kill_primary();
+        let next = self.site.databases.most_advanced();
+        self.site.databases.promote(next);
+        for link in &self.to_primary {
+            link.aim(self.site.databases.port(next));
+        }
+        lost
+    }
+
+    /// Waits until clients got so many more receipts.
+    pub(super) fn publish(&self, updates: usize) {
+        let load = self.load.as_ref().unwrap();
+        self.observer.must_run();
+        load.wait_for(load.acknowledged().len() + updates);
+    }
+
+    /// Waits until a sequencer has ended by itself, with a non-zero code and this reason in its log.
+    pub(super) fn ended(&mut self, which: usize, reasons: &[&str]) -> String {
+        let server = &mut self.site.sequencers[which];
+        let log = server.folder().join("server.log");
+        let status = poll("the end of a sequencer", PATIENCE, || server.process().ended());
+        assert!(!status.success(), "{status}");
+        server.forget();
+        let text = std::fs::read_to_string(log).unwrap();
+        let last = text.lines().rev().take(100).collect::<Vec<_>>().join("\n");
+        let found = reasons.iter().find(|reason| last.contains(**reason));
+        found
+            .unwrap_or_else(|| panic!("none of {reasons:?} in\n{last}"))
+            .to_string()
+    }
+
+    /// Stops the clients and verifies everything.
+    pub(super) fn verify(mut self) -> Seen {
+        self.publish(10);
+        let acknowledged = self.load.take().unwrap().finish();
+        let front = Http::local(self.site.front.port());
+        let heads = self.observer.finish();
+        let seen = verify(&front, &self.trust, &heads, &acknowledged);
+        let evidence = self.site.auditor().unwrap().body("/evidence");
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&evidence).unwrap(),
+            serde_json::json!({ "evidence": [] })
+        );
+        seen
+    }
+
+    /// Stops the clients, whatever they got.
+    pub(super) fn stop_clients(&mut self) {
+        if let Some(load) = self.load.take() {
+            drop(load.finish());
+        }
+    }
+}
+
+/// Whether a server says that it waits for another.
+pub(super) fn stands_by(server: &Server) -> bool {
+    let Ok((503, body)) = server.admin().get("/readyz") else {
+        return false;
+    };
+    let told: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    told["reason"] == "stand-by"
+}
+
+/// For so long nothing may happen that must not.
+pub(super) fn stays(what: &str, time: Duration, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        assert!(holds(), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

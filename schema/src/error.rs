@@ -227,6 +227,18 @@ impl StoreError {
         }
     }
 
+    /// Whether the database is not to be had, or not from this process: nothing is wrong with what was asked, and another
+    /// time, or another server, may answer it.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Contended { .. } | Self::Fenced { .. } | Self::Promoted { .. } => {
+                true
+            }
+            Self::Query(error) => broke_off(error),
+            _ => false,
+        }
+    }
+
     /// Whether a unique key was already taken.
     pub(crate) fn is_duplicate(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error};
@@ -234,6 +246,30 @@ impl StoreError {
             self,
             Self::Query(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
         )
+    }
+}
+
+/// Whether the connection ended in the middle, or leads to a server that takes no writes any more.
+fn broke_off(error: &diesel::result::Error) -> bool {
+    use diesel::result::{DatabaseErrorKind as Kind, Error};
+    match error {
+        Error::BrokenTransactionManager
+        | Error::DatabaseError(
+            Kind::ClosedConnection | Kind::UnableToSendCommand | Kind::ReadOnlyTransaction,
+            _,
+        ) => true,
+        Error::RollbackErrorOnCommit { commit_error, .. } => broke_off(commit_error),
+        // SQLSTATEs of class 57P, and libpq's own words: diesel hands out only the messages.
+        Error::DatabaseError(Kind::Unknown, info) => {
+            let said = [
+                "terminating connection",
+                "the database system is",
+                "connection to server",
+                "to the server",
+            ];
+            said.iter().any(|words| info.message().contains(words))
+        }
+        _ => false,
     }
 }
 

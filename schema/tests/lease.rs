@@ -159,7 +159,8 @@ fn a_write_that_stands_still_is_ended_by_the_takeover() {
         "{:?}",
         started.elapsed()
     );
-    let (_broken, a) = paused.join().unwrap();
+    let (broken, a) = paused.join().unwrap();
+    assert!(broken.is_outage(), "{broken}");
     database.execute("DROP TRIGGER dawdle ON updates");
     assert_eq!(enqueue(&a, "account:a2").unwrap_err().reason(), "fenced");
     assert_eq!(database.count("updates"), 0);

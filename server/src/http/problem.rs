@@ -160,7 +160,7 @@ impl ResponseError for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unreachable(_) | StoreError::Contended { .. } => {
+            error if error.is_outage() => {
                 tracing::error!(%error, "the database is not to be had");
                 Self::new(Problem::Unavailable)
             }

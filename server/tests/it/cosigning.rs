@@ -68,6 +68,28 @@ fn readers_move_when_the_auditor_has_cosigned() {
     });
 }
 
+/// A process that takes over, or is started again, while the quorum is out.
+#[test]
+fn a_new_process_answers_from_the_durable_head_while_the_quorum_is_awaited() {
+    run(async {
+        let (place, mut site, witness, outside) = cosigned(Layer::default()).await;
+        let (alice, bob) = (Person::new("alice", 1), Person::new("bob", 2));
+        site.publish(&place, &alice.label(), alice.newest.bytes()).await;
+        witness.set(Mood::Broken);
+        site.accept(&bob.label(), bob.newest.bytes()).await;
+        assert_eq!(site.advance().await.unwrap(), Progress::AwaitingQuorum);
+        site.close().await;
+        let mut site = Site::open(&place).await;
+        assert_eq!(site.advance().await.unwrap(), Progress::AwaitingQuorum);
+        assert_eq!(
+            outside.account(&site, &alice.label()).await,
+            Some(alice.newest.clone())
+        );
+        assert_eq!(outside.account(&site, &bob.label()).await, None, "readers stay");
+        site.close().await;
+    });
+}
+
 #[test]
 fn a_late_quorum_holds_readers_and_refuses_updates() {
     for mood in [Mood::Broken, Mood::Lies] {

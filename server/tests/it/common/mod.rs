@@ -7,6 +7,7 @@ pub mod outside;
 pub mod witness;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use keyglass_monitoring::Registry;
@@ -14,8 +15,9 @@ use keyglass_protocol::codec::base64_decode;
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::{B64, PutAnswer, PutRequest};
 use keyglass_schema::test_database::{Backend, TestDatabase};
+use keyglass_schema::{Acquired, DatabaseUrl, Store, StoreKeys};
 use keyglass_server::clock::ManualClock;
-use keyglass_server::guard::{FileGuard, Guard};
+use keyglass_server::guard::{Claim, FileGuard, Guard, SharedGuard};
 use keyglass_server::http::{self, Serving, State};
 use keyglass_server::keys::{KeyError, Keys, Random};
 use keyglass_server::publisher::{Asker, Progress, PublishError, Publisher, Step, Steps};
@@ -177,8 +179,7 @@ impl Site {
     pub async fn try_open(place: &Place) -> Result<Self, PublishError> {
         let settings = place.settings();
         std::fs::create_dir_all(&settings.data_dir).unwrap();
-        let guard = FileGuard::open(&settings.guard, &place.origin)?;
-        Self::with_guard(place, Box::new(guard)).await
+        Self::with_guard(place, guard(place, &settings)?).await
     }
 
     pub async fn with_guard(place: &Place, guard: Box<dyn Guard>) -> Result<Self, PublishError> {
@@ -321,6 +322,30 @@ impl Site {
         let (status, body) = self.put(label, record).await;
         (status, problem(&body))
     }
+}
+
+/// The guard as the server opens it. On Postgres under a lease that lasts for no time, so that whoever comes next may have it.
+fn guard(place: &Place, settings: &Settings) -> Result<Box<dyn Guard>, PublishError> {
+    let DatabaseUrl::Postgres(_) = &settings.database else {
+        return Ok(Box::new(FileGuard::open(&settings.guard, &place.origin)?));
+    };
+    let guard = SharedGuard::open(settings, &place.origin)?;
+    if let Some(claim) = guard.state()?.claim {
+        let store = Store::open(
+            &settings.database,
+            StoreKeys::from_secret(place.keys().storage.expose()),
+        )?;
+        let holder = store.lease()?.holder;
+        let taken = store.acquire_lease("site", Some(&holder), Duration::ZERO, claim.fence)?;
+        let Acquired::Ours { fence, .. } = taken else {
+            panic!("{taken:?}")
+        };
+        guard.claim(&Claim {
+            fence: fence.number,
+            ..claim
+        })?;
+    }
+    Ok(Box::new(guard))
 }
 
 /// The code of a problem document.

@@ -17,7 +17,7 @@ use keyglass_protocol::message::{B64, PutAnswer, PutRequest};
 use keyglass_schema::test_database::{Backend, TestDatabase};
 use keyglass_schema::{Acquired, DatabaseUrl, Store, StoreKeys};
 use keyglass_server::clock::ManualClock;
-use keyglass_server::guard::{Claim, FileGuard, Guard, SharedGuard};
+use keyglass_server::guard::{Claim, FileGuard, Guard, GuardError, SharedGuard};
 use keyglass_server::http::{self, Serving, State};
 use keyglass_server::keys::{KeyError, Keys, Random};
 use keyglass_server::publisher::{Asker, Progress, PublishError, Publisher, Step, Steps};
@@ -324,27 +324,30 @@ impl Site {
     }
 }
 
-/// The guard as the server opens it. On Postgres under a lease that lasts for no time, so that whoever comes next may have it.
+/// The guard in a file of its own; once a server has claimed it, the one that servers share, under a lease that lasts for no
+/// time, so that whoever comes next may have it.
 fn guard(place: &Place, settings: &Settings) -> Result<Box<dyn Guard>, PublishError> {
-    let DatabaseUrl::Postgres(_) = &settings.database else {
+    let shared = match &settings.database {
+        DatabaseUrl::Sqlite(_) => None,
+        DatabaseUrl::Postgres(_) => Some(SharedGuard::open(settings, &place.origin)?),
+    };
+    let claimed = shared.map(|guard| Ok::<_, GuardError>((guard.state()?.claim, guard)));
+    let Some((Some(claim), guard)) = claimed.transpose()? else {
         return Ok(Box::new(FileGuard::open(&settings.guard, &place.origin)?));
     };
-    let guard = SharedGuard::open(settings, &place.origin)?;
-    if let Some(claim) = guard.state()?.claim {
-        let store = Store::open(
-            &settings.database,
-            StoreKeys::from_secret(place.keys().storage.expose()),
-        )?;
-        let holder = store.lease()?.holder;
-        let taken = store.acquire_lease("site", Some(&holder), Duration::ZERO, claim.fence)?;
-        let Acquired::Ours { fence, .. } = taken else {
-            panic!("{taken:?}")
-        };
-        guard.claim(&Claim {
-            fence: fence.number,
-            ..claim
-        })?;
-    }
+    let store = Store::open(
+        &settings.database,
+        StoreKeys::from_secret(place.keys().storage.expose()),
+    )?;
+    let holder = store.lease()?.holder;
+    let taken = store.acquire_lease("site", Some(&holder), Duration::ZERO, claim.fence)?;
+    let Acquired::Ours { fence, .. } = taken else {
+        panic!("{taken:?}")
+    };
+    guard.claim(&Claim {
+        fence: fence.number,
+        ..claim
+    })?;
     Ok(Box::new(guard))
 }
 

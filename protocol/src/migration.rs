@@ -117,11 +117,12 @@ impl Link {
             return Err(MigrationError::OtherDocument);
         }
         let successor = old.successor.as_ref().ok_or(MigrationError::NotEnded)?;
-        if successor.origin != new.origin || successor.log_vkey != new.log_vkey {
+        // Both logs have the name of their key.
+        if successor.log_vkey != new.log_vkey {
             return Err(MigrationError::OtherSuccessor);
         }
         let predecessor = new.predecessor.as_ref().ok_or(MigrationError::NoPredecessor)?;
-        if predecessor.origin != old.origin || predecessor.log_vkey != old.log_vkey {
+        if predecessor.log_vkey != old.log_vkey {
             return Err(MigrationError::OtherPredecessor);
         }
         if predecessor.vrf_public_key != old.vrf_public_key {

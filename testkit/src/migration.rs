@@ -55,6 +55,15 @@ pub fn all() -> Vec<(&'static str, Value)> {
             account,
         ),
         (
+            "other_successor_key",
+            Some("migration-other-successor"),
+            |s| {
+                let key = s.new_keys.receipt.verifying_key().to_bytes();
+                s.end(Some(VerifierKey::new_ed25519(CONTINUED, &key).unwrap()));
+            },
+            account,
+        ),
+        (
             "no_predecessor",
             Some("migration-no-predecessor"),
             |s| s.new.predecessor = None,
@@ -99,6 +108,18 @@ pub fn all() -> Vec<(&'static str, Value)> {
             Some("migration-not-imported"),
             |_| {},
             |s| (s.alice.newest.bytes().to_vec(), s.alice.newest.bytes().to_vec()),
+        ),
+        (
+            "imported_later",
+            Some("migration-not-imported"),
+            |_| {},
+            |s| {
+                let moved = s.alice.imported(CONTINUED, s.alice.newest.hash(), &s.new_keys.import);
+                let mut body = moved.body().clone();
+                body.version = body.version.next().unwrap();
+                let later = body.sign(&[(Role::Import, &s.new_keys.import)]).unwrap();
+                (s.alice.newest.bytes().to_vec(), later.bytes().to_vec())
+            },
         ),
         (
             "other_account",
@@ -179,6 +200,20 @@ pub fn all() -> Vec<(&'static str, Value)> {
             Some("migration-not-imported"),
             |_| {},
             |s| (s.handle.bytes().to_vec(), s.handle.bytes().to_vec()),
+        ),
+        (
+            "alias_imported_later",
+            Some("migration-not-imported"),
+            |_| {},
+            |s| {
+                let moved =
+                    s.alice
+                        .imported_alias("handle:alice", CONTINUED, s.handle.hash(), &s.new_keys.import);
+                let mut body = moved.body().clone();
+                body.version = body.version.next().unwrap();
+                let later = body.sign(&[(Role::Import, &s.new_keys.import)]).unwrap();
+                (s.handle.bytes().to_vec(), later.bytes().to_vec())
+            },
         ),
         (
             "other_alias",

@@ -151,7 +151,7 @@ impl Store {
         at: Epoch,
     ) -> Result<Vec<Stored>, StoreError> {
         let states = self.database.read_one("label_versions", |tx| {
-            user_data(tx, &self.keys, label.as_bytes(), (since, at.get()))
+            user_data(tx, &self.keys, label.as_bytes(), (since.get(), at.get()))
         })?;
         let stored = states.into_iter().map(|state| {
             let version = KeyVersion::new(state.version).map_err(|_| StoreError::Corrupt {

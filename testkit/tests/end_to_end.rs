@@ -165,7 +165,8 @@ fn saved_lookups(place: &Place) {
         let (code, answer) = place.keyglass("alice", &verify);
         // A damaged cosignature line may also be nobody's whom the policy names.
         let refused = matches!(code, INVALID | MALFORMED | POLICY);
-        assert!(refused, "byte {at} of {}: exit {code}, {answer}", honest.len());
+        let near = String::from_utf8_lossy(&honest[at.saturating_sub(60)..(at + 60).min(honest.len())]);
+        assert!(refused, "byte {at} in {near:?}: exit {code}, {answer}");
     }
     std::fs::write(file, &honest).unwrap();
     place.good("alice", &verify);

@@ -114,7 +114,9 @@ fn a_replica_that_cannot_follow_or_acknowledge_fences_itself_and_comes_back() {
     site.databases.pause_replay(1);
     poll("the fence of the slow one", PATIENCE, || reason(&site, 0));
     assert!(!site.replicas[0].is_ready());
-    assert_eq!(site.replicas[0].metric("keyglass_replica_fenced"), Some(1.0));
+    poll("its metric", PATIENCE, || {
+        (site.replicas[0].metric("keyglass_replica_fenced") == Some(1.0)).then_some(())
+    });
     // Nobody waits for it.
     let enough = load.acknowledged().len() + 10;
     load.wait_for(enough);

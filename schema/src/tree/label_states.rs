@@ -209,10 +209,10 @@ pub(crate) fn select_state(
 pub(super) fn all_states(
     tx: &mut Tx<'_>,
     hash: &KeyedHash,
-    (since, until): (KeyVersion, u64),
+    (since, until): (u64, u64),
 ) -> Result<Vec<StateRow>, StoreError> {
     let until = i64::try_from(until).unwrap_or(i64::MAX);
-    let since = stored(since.get(), "version")?;
+    let since = stored(since, "version")?;
     let query = || {
         label_states::table
             .filter(label_states::label_hash.eq(hash.as_slice()))
@@ -233,7 +233,7 @@ pub(crate) fn blank_states(
     closed: KeyVersion,
 ) -> Result<usize, StoreError> {
     let mut count = 0;
-    for row in all_states(tx, &keys.label_hash(label), (KeyVersion::FIRST, u64::MAX))? {
+    for row in all_states(tx, &keys.label_hash(label), (0, u64::MAX))? {
         let mut state = row.open(keys, label)?;
         if state.version >= closed.get() || state.value.is_empty() {
             continue;

@@ -8,7 +8,6 @@ use akd::storage::types::{DbRecord, KeyData, ValueState, ValueStateRetrievalFlag
 use akd::storage::{Database, DbSetState, Storable};
 use akd::{AkdLabel, AkdValue};
 use async_trait::async_trait;
-use keyglass_protocol::quantity::KeyVersion;
 
 use super::commit::{Published, Rows};
 use super::label_states::{Selection, all_states, select_state, select_states};
@@ -115,7 +114,7 @@ impl Database for TreeStore {
         let (store, label) = (self.clone(), username.clone());
         blocking(move || {
             store.database.read_one("get_label_states", |tx| {
-                user_data(tx, &store.keys, &label, (KeyVersion::FIRST, u64::MAX))
+                user_data(tx, &store.keys, &label, (0, u64::MAX))
             })
         })
         .await
@@ -172,7 +171,7 @@ pub(crate) fn user_data(
     tx: &mut Tx<'_>,
     keys: &StoreKeys,
     label: &[u8],
-    range: (KeyVersion, u64),
+    range: (u64, u64),
 ) -> Result<Vec<ValueState>, StoreError> {
     let rows = all_states(tx, &keys.label_hash(label), range)?;
     rows.iter().map(|row| row.open(keys, label)).collect()

@@ -114,7 +114,9 @@ pub fn all() -> Vec<(&'static str, Value)> {
             Some("migration-not-imported"),
             |_| {},
             |s| {
-                let moved = s.alice.imported(CONTINUED, s.alice.newest.hash(), &s.new_keys.import);
+                let moved = s
+                    .alice
+                    .imported(CONTINUED, s.alice.newest.hash(), &s.new_keys.import);
                 let mut body = moved.body().clone();
                 body.version = body.version.next().unwrap();
                 let later = body.sign(&[(Role::Import, &s.new_keys.import)]).unwrap();

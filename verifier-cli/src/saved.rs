@@ -109,10 +109,19 @@ impl SavedLookup {
                 "its proof is not that of its answers".into(),
             ));
         }
-        Ok(Self {
+        let saved = Self {
             label,
             answers: extra.answers,
-        })
+        };
+        // A name that was changed hides a part of an answer, and what may be missing would not be missed.
+        if saved.to_bytes()? != bytes {
+            return Err(bad(
+                "saved-file-changed",
+                "it is not as it was written: something in it was changed, or a newer keyglass wrote it"
+                    .into(),
+            ));
+        }
+        Ok(saved)
     }
 }
 
@@ -179,5 +188,17 @@ mod tests {
             "saved-file-mixed"
         );
         assert!(SavedLookup::parse(b"c2sp.org/tlog-proof@v1\nindex 0\n\nx").is_err());
+    }
+
+    #[test]
+    fn the_name_of_a_part_cannot_be_changed() {
+        let mut proof = TlogProof::parse(&sample().to_bytes().unwrap()).unwrap();
+        let extra = String::from_utf8(proof.extra.unwrap()).unwrap();
+        for (name, other) in [("\"lookups\"", "\"lookupz\""), ("{\"schema\"", "{ \"schema\"")] {
+            assert!(extra.contains(name));
+            proof.extra = Some(extra.replace(name, other).into_bytes());
+            let refused = SavedLookup::parse(&proof.to_bytes()).unwrap_err();
+            assert_eq!(refused.reason, "saved-file-changed", "{name}");
+        }
     }
 }

@@ -90,9 +90,13 @@ fn saved(label: &str, answers: &[Answer]) -> Vec<u8> {
     let hashes = &first.epoch.inclusion_proof;
     TlogProof {
         extra: Some(
-            json!({"schema": 1, "label": label, "answers": answers})
-                .to_string()
-                .into_bytes(),
+            // In the order in which keyglass writes them.
+            format!(
+                r#"{{"schema":1,"label":{},"answers":{}}}"#,
+                json!(label),
+                serde_json::to_string(answers).unwrap()
+            )
+            .into_bytes(),
         ),
         index: first.epoch.index,
         hashes: hashes

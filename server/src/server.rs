@@ -19,7 +19,6 @@ use crate::artefacts::Artefacts;
 use crate::clock::Clock;
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::cosigners::{CosignerError, Cosigners};
-use crate::directory::{HeadCell, ProofSource};
 use crate::guard::{Guard, GuardError};
 use crate::http::{self, Serving, State};
 use crate::journal::{Journal, JournalError};
@@ -28,7 +27,7 @@ use crate::lease::{Held, LeaseError};
 use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
 use crate::replica::{ReplicaToken, TokenFileError};
 use crate::replicas::Replicas;
-use crate::service::{PendingCell, Reads, Service};
+use crate::service::{Reads, Service};
 use crate::settings::Settings;
 
 pub(crate) use leased::Leased;
@@ -363,10 +362,6 @@ fn open_with(
     let journal = Journal::open(&settings.journal_dir, store_keys)?;
     let store = parts.store;
     let config = configuration(&store, &keys, &settings)?;
-    let source = {
-        let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());
-        ProofSource::new(&store, &keys.vrf, proofs, answers)
-    };
     Ok(Service {
         cosigners: Cosigners::from_settings(&settings)?,
         degraded: AtomicBool::new(false),
@@ -375,16 +370,14 @@ fn open_with(
         promises: parts.promises,
         replicas: Arc::new(Replicas::new(settings.replica_lease)),
         wake: Notify::new(),
-        reads: Arc::new(Reads {
-            source,
-            metrics: parts.metrics,
-            head: HeadCell::default(),
-            pending: PendingCell::default(),
+        reads: Arc::new(Reads::new(
             settings,
+            &keys.vrf,
             store,
             artefacts,
+            parts.metrics,
             clock,
-        }),
+        )),
         keys,
         config,
         journal,

@@ -14,7 +14,7 @@ use crate::configuration::Configuration;
 use crate::cosigners::Cosigners;
 use crate::directory::{HeadCell, ProofSource};
 use crate::journal::Journal;
-use crate::keys::Keys;
+use crate::keys::{Keys, Vrf};
 use crate::lease::Held;
 use crate::replicas::Replicas;
 use crate::settings::Settings;
@@ -37,6 +37,30 @@ pub struct Reads {
     pub head: HeadCell,
     /// The newest signed checkpoint.
     pub pending: PendingCell,
+}
+
+impl Reads {
+    /// Where no reader stands yet.
+    pub(crate) fn new(
+        settings: Settings,
+        vrf: &Vrf,
+        store: Store,
+        artefacts: Artefacts,
+        metrics: ServerMetrics,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());
+        Self {
+            source: ProofSource::new(&store, vrf, proofs, answers),
+            metrics,
+            head: HeadCell::default(),
+            pending: PendingCell::default(),
+            settings,
+            store,
+            artefacts,
+            clock,
+        }
+    }
 }
 
 /// One directory: its store, its keys, where its readers stand.

@@ -68,28 +68,16 @@ impl Serving {
 /// A port cannot be bound.
 pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
     let settings = state.reads.settings.clone();
-    let patience = settings.request_timeout;
-    let api = TcpListener::bind(settings.listen)?;
-    let admin = TcpListener::bind(settings.admin_listen)?;
-    let (api_address, admin_address) = (api.local_addr()?, admin.local_addr()?);
+    let ports = Ports::bind(&settings)?;
     let (state, registry) = (
         web::Data::from(Arc::new(state)),
         web::Data::from(Arc::new(registry)),
     );
-    let (closing, closed) = watch::channel(false);
     let for_api = state.clone();
     // One for all workers: a client may come through any of them.
     let limits = Limits::new(settings.rate_limit, &settings.trusted_proxies);
     let limits = web::Data::new(limits);
-    let api = Port {
-        listener: api,
-        workers: API_WORKERS,
-        grace: SHUTDOWN_SECONDS,
-        patience,
-        connections: Connections::new(&settings.trusted_proxies),
-        closed: closed.clone(),
-    };
-    let api = api.serve(move || {
+    let api = move || {
         App::new()
             .app_data(for_api.clone())
             .app_data(limits.clone())
@@ -97,27 +85,19 @@ pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
             .wrap(from_fn(observe))
             .wrap(from_fn(cors))
             .configure(routes)
-    })?;
-    let admin = Port {
-        listener: admin,
-        workers: 1,
-        grace: 1,
-        patience,
-        connections: Connections::new(&settings.trusted_proxies),
-        closed,
     };
-    let admin = admin.serve(move || {
+    let admin = move || {
         App::new()
             .app_data(state.clone())
             .app_data(registry.clone())
             .wrap(from_fn(observe))
             .configure(admin_routes)
-    })?;
+    };
     Ok(Serving {
-        api: api_address,
-        admin: admin_address,
-        handles: [api, admin],
-        closing,
+        handles: [ports.api.serve(api)?, ports.admin.serve(admin)?],
+        api: ports.addresses.0,
+        admin: ports.addresses.1,
+        closing: ports.closing,
     })
 }
 
@@ -126,40 +106,58 @@ pub fn serve(state: State, registry: Registry) -> io::Result<Serving> {
 /// # Errors
 /// A port cannot be bound.
 pub fn serve_stand_by(settings: &Settings, registry: Registry) -> io::Result<Serving> {
-    let patience = settings.request_timeout;
-    let listen = (
-        TcpListener::bind(settings.listen)?,
-        TcpListener::bind(settings.admin_listen)?,
-    );
-    let (api_address, admin_address) = (listen.0.local_addr()?, listen.1.local_addr()?);
+    let mut ports = Ports::bind(settings)?;
+    // Nobody is waited for when it takes over.
+    (ports.api.workers, ports.api.grace) = (ports.admin.workers, ports.admin.grace);
     let registry = web::Data::from(Arc::new(registry));
-    let (closing, closed) = watch::channel(false);
-    let port = |listener| Port {
-        listener,
-        workers: 1,
-        grace: 1,
-        patience,
-        connections: Connections::new(&settings.trusted_proxies),
-        closed: closed.clone(),
-    };
-    let api = port(listen.0).serve(|| {
+    let api = || {
         App::new()
             .wrap(from_fn(observe))
             .wrap(from_fn(cors))
             .default_service(web::to(stand_by::refuse))
-    })?;
-    let admin = port(listen.1).serve(move || {
+    };
+    let admin = move || {
         App::new()
             .app_data(registry.clone())
             .wrap(from_fn(observe))
             .configure(stand_by::admin_routes)
-    })?;
+    };
     Ok(Serving {
-        api: api_address,
-        admin: admin_address,
-        handles: [api, admin],
-        closing,
+        handles: [ports.api.serve(api)?, ports.admin.serve(admin)?],
+        api: ports.addresses.0,
+        admin: ports.addresses.1,
+        closing: ports.closing,
     })
+}
+
+/// Both ports, bound.
+struct Ports {
+    api: Port,
+    admin: Port,
+    addresses: (SocketAddr, SocketAddr),
+    closing: watch::Sender<bool>,
+}
+
+impl Ports {
+    fn bind(settings: &Settings) -> io::Result<Self> {
+        let (closing, closed) = watch::channel(false);
+        let port = |listener, workers, grace| Port {
+            listener,
+            workers,
+            grace,
+            patience: settings.request_timeout,
+            connections: Connections::new(&settings.trusted_proxies),
+            closed: closed.clone(),
+        };
+        let api = TcpListener::bind(settings.listen)?;
+        let admin = TcpListener::bind(settings.admin_listen)?;
+        Ok(Self {
+            addresses: (api.local_addr()?, admin.local_addr()?),
+            api: port(api, API_WORKERS, SHUTDOWN_SECONDS),
+            admin: port(admin, 1, 1),
+            closing,
+        })
+    }
 }
 
 /// One port with its limits.

@@ -35,6 +35,28 @@ struct Lease {
 /// What a server may publish with.
 type Ready = (Leased, Box<dyn Guard>, Store);
 
+/// Database and guard, before there is a lease.
+enum Opened {
+    /// The lock on the guard is held already.
+    Alone(Box<Ready>),
+    Shared(Store, SharedGuard, Arc<Place>),
+}
+
+impl Opened {
+    fn new(settings: &Settings, keys: &Keys) -> Result<Self, ServerError> {
+        let store_keys = StoreKeys::from_secret(keys.storage.expose());
+        if matches!(settings.database, DatabaseUrl::Sqlite(_)) {
+            let guard = FileGuard::open(&settings.guard, keys.origin())?;
+            let store = Store::open(&settings.database, store_keys)?;
+            return Ok(Self::Alone(Box::new((Leased::default(), Box::new(guard), store))));
+        }
+        let place = Arc::new(Place::open(&settings.data_dir, &SystemRandom)?);
+        let store = Store::open(&settings.database, store_keys)?;
+        let guard = SharedGuard::open(settings, keys.origin())?;
+        Ok(Self::Shared(store, guard, place))
+    }
+}
+
 /// Opens database and guard, and takes the lease, waiting for it if it must.
 pub(super) async fn wait(
     settings: &Settings,
@@ -44,15 +66,10 @@ pub(super) async fn wait(
     metrics: &ServerMetrics,
     stand_by: StandBy,
 ) -> Result<Ready, ServerError> {
-    let store_keys = StoreKeys::from_secret(keys.storage.expose());
-    if matches!(settings.database, DatabaseUrl::Sqlite(_)) {
-        let guard = FileGuard::open(&settings.guard, keys.origin())?;
-        let store = Store::open(&settings.database, store_keys)?;
-        return Ok((Leased::default(), Box::new(guard), store));
-    }
-    let place = Arc::new(Place::open(&settings.data_dir, &SystemRandom)?);
-    let store = Store::open(&settings.database, store_keys)?;
-    let guard = SharedGuard::open(settings, keys.origin())?;
+    let (store, guard, place) = match Opened::new(settings, keys)? {
+        Opened::Alone(ready) => return Ok(*ready),
+        Opened::Shared(store, guard, place) => (store, guard, place),
+    };
     let taken = free_or_waited_for(settings, registry, metrics, stand_by, &store, &place).await?;
     let at = At {
         store,
@@ -70,15 +87,10 @@ pub(super) async fn for_replay(
     clock: &Arc<dyn Clock>,
     metrics: &ServerMetrics,
 ) -> Result<Ready, ServerError> {
-    let store_keys = StoreKeys::from_secret(keys.storage.expose());
-    if matches!(settings.database, DatabaseUrl::Sqlite(_)) {
-        let guard = FileGuard::open(&settings.guard, keys.origin())?;
-        let store = Store::open(&settings.database, store_keys)?;
-        return Ok((Leased::default(), Box::new(guard), store));
-    }
-    let place = Arc::new(Place::open(&settings.data_dir, &SystemRandom)?);
-    let store = Store::open(&settings.database, store_keys)?;
-    let guard = SharedGuard::open(settings, keys.origin())?;
+    let (store, guard, place) = match Opened::new(settings, keys)? {
+        Opened::Alone(ready) => return Ok(*ready),
+        Opened::Shared(store, guard, place) => (store, guard, place),
+    };
     let above = guard.state()?.claim.map_or(0, |claim| claim.fence);
     let taken = lease::take(&store, &place, terms(settings), above)?;
     let at = At {

@@ -9,11 +9,10 @@ use tokio::sync::{oneshot, watch};
 use super::{Leased, Running, ServerError, access_to, runtime};
 use crate::artefacts::Artefacts;
 use crate::clock::Clock;
-use crate::directory::{HeadCell, ProofSource};
 use crate::http::{self, State};
 use crate::keys::{Random, ReadingKeys};
 use crate::replica::{self, Fence, Replica, ReplicaToken, Reporter};
-use crate::service::{PendingCell, Reads};
+use crate::service::Reads;
 use crate::settings::Settings;
 
 /// Starts a replica: it has no key that signs, writes nothing, and follows what the sequencers make durable. It answers once
@@ -85,20 +84,8 @@ pub fn open_to_read(
         error,
     })?;
     let store = Store::open_to_read(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
-    let source = {
-        let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());
-        ProofSource::new(&store, &keys.vrf, proofs, answers)
-    };
-    Ok(Reads {
-        source,
-        metrics: ServerMetrics::register(registry)?,
-        head: HeadCell::default(),
-        pending: PendingCell::default(),
-        settings,
-        store,
-        artefacts,
-        clock,
-    })
+    let metrics = ServerMetrics::register(registry)?;
+    Ok(Reads::new(settings, &keys.vrf, store, artefacts, metrics, clock))
 }
 
 /// Who tells the sequencers, under the replica's name or one for this run.

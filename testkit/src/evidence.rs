@@ -307,6 +307,19 @@ fn file(world: &World, claim: Claim) -> Evidence {
     }
 }
 
+/// Accuses the leaves of these epochs.
+fn accuse_leaves(w: &World, epochs: &[Epoch], configs: Vec<B64>) -> Evidence {
+    let items = BadLeaf {
+        checkpoint: text(&w.checkpoint(w.size())),
+        leaves: epochs
+            .iter()
+            .map(|epoch| w.epoch_proof(*epoch, w.size()))
+            .collect(),
+        configs,
+    };
+    file(w, Claim::BadLeaf(items))
+}
+
 fn text(note: &Note) -> String {
     String::from_utf8(note.to_bytes()).unwrap()
 }
@@ -534,19 +547,7 @@ fn bad_leaf(edit: impl FnOnce(&mut Leaf)) -> Evidence {
     let mut leaf = *w.leaf(at);
     edit(&mut leaf);
     w.replace_leaf(at, leaf);
-    let leaves = vec![
-        w.epoch_proof(Epoch::new(at.get() - 1), w.size()),
-        w.epoch_proof(at, w.size()),
-    ];
-    let checkpoint = text(&w.checkpoint(w.size()));
-    file(
-        &w,
-        Claim::BadLeaf(BadLeaf {
-            checkpoint,
-            leaves,
-            configs: Vec::new(),
-        }),
-    )
+    accuse_leaves(&w, &[Epoch::new(at.get() - 1), at], Vec::new())
 }
 
 /// The leaf of `epoch`, changed, by itself.
@@ -555,12 +556,7 @@ fn alone(epoch: Epoch, edit: impl FnOnce(&mut Leaf)) -> Evidence {
     let mut leaf = *w.leaf(epoch);
     edit(&mut leaf);
     w.replace_leaf(epoch, leaf);
-    let items = BadLeaf {
-        checkpoint: text(&w.checkpoint(w.size())),
-        leaves: vec![w.epoch_proof(epoch, w.size())],
-        configs: Vec::new(),
-    };
-    file(&w, Claim::BadLeaf(items))
+    accuse_leaves(&w, &[epoch], Vec::new())
 }
 
 fn bad_leaf_epoch() -> Evidence {

@@ -1,13 +1,13 @@
 //! Accusations about the configuration documents that leaves name.
 
 use keyglass_protocol::config::{ConfigDocument, ConfigValues};
-use keyglass_protocol::evidence::{BadLeaf, Claim, Evidence};
+use keyglass_protocol::evidence::Evidence;
 use keyglass_protocol::message::B64;
 use keyglass_protocol::note::{Origin, VerifierKey};
 use keyglass_protocol::quantity::{ConfigHash, Epoch};
 use sha2::{Digest as _, Sha256};
 
-use super::{file, text, world};
+use super::{accuse_leaves, world};
 use crate::world::World;
 
 /// Which part of an accusation about configurations is not true.
@@ -41,19 +41,7 @@ pub(super) fn config_leaves(flaw: ConfigFlaw) -> Evidence {
         ConfigFlaw::Newer => configs[1] = B64(stranger),
         ConfigFlaw::None | ConfigFlaw::Unchanged => {}
     }
-    let leaves = vec![
-        w.epoch_proof(Epoch::new(at.get() - 1), w.size()),
-        w.epoch_proof(at, w.size()),
-    ];
-    let checkpoint = text(&w.checkpoint(w.size()));
-    file(
-        &w,
-        Claim::BadLeaf(BadLeaf {
-            checkpoint,
-            leaves,
-            configs,
-        }),
-    )
+    accuse_leaves(&w, &[Epoch::new(at.get() - 1), at], configs)
 }
 
 /// Two leaves name the document that ends the log.
@@ -78,16 +66,7 @@ pub(super) fn leaf_after_the_last() -> Evidence {
         w.replace_leaf(epoch, leaf);
     }
     let document = B64(last.bytes().to_vec());
-    let leaves = vec![w.epoch_proof(before, w.size()), w.epoch_proof(at, w.size())];
-    let checkpoint = text(&w.checkpoint(w.size()));
-    file(
-        &w,
-        Claim::BadLeaf(BadLeaf {
-            checkpoint,
-            leaves,
-            configs: vec![document.clone(), document],
-        }),
-    )
+    accuse_leaves(&w, &[before, at], vec![document.clone(), document])
 }
 
 /// The leaf of `epoch` names the document of these bytes, and the file shows `shown`.
@@ -96,12 +75,7 @@ fn named(epoch: Epoch, document: &[u8], shown: &[u8]) -> Evidence {
     let mut leaf = *w.leaf(epoch);
     leaf.config = ConfigHash::new(Sha256::digest(document).into());
     w.replace_leaf(epoch, leaf);
-    let items = BadLeaf {
-        checkpoint: text(&w.checkpoint(w.size())),
-        leaves: vec![w.epoch_proof(epoch, w.size())],
-        configs: vec![B64(shown.to_vec())],
-    };
-    file(&w, Claim::BadLeaf(items))
+    accuse_leaves(&w, &[epoch], vec![B64(shown.to_vec())])
 }
 
 fn changed(change: impl FnOnce(&mut ConfigValues)) -> Vec<u8> {

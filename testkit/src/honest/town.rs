@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::name_of;
 use crate::client::{Ask, Client, Verified};
-use crate::world::{From, Person, World, device};
+use crate::world::{Person, World, device};
 
 /// An account, and what was announced about it.
 struct Citizen {
@@ -131,8 +131,8 @@ impl Town {
         match (citizen.notice.take(), choice) {
             (Some((since, announced)), 0..=5) if time.since(since) >= u64::from(delay) * 1000 => {
                 match announced {
-                    Some(key) => person.recover(key, &recovery),
-                    None => person.close(Some(&recovery)),
+                    Some(key) => drop(person.recover(key, &recovery)),
+                    None => drop(person.end(Some(&recovery))),
                 }
             }
             // A closed account takes nothing but a recovery.
@@ -149,7 +149,7 @@ impl Town {
                     .unwrap();
             }
             (Some(_) | None, 4..=6) if !closed => drop(person.rotate_to(key)),
-            (Some(_) | None, 7) if !closed => person.close(None),
+            (Some(_) | None, 7) if !closed => drop(person.end(None)),
             (None, 8) if !closed && delay > 0 => {
                 person.notice(None, &recovery);
                 citizen.notice = Some((time, None));
@@ -158,7 +158,7 @@ impl Town {
                 person.notice(Some(&key), &recovery);
                 citizen.notice = Some((time, Some(key)));
             }
-            (None, _) => person.recover(key, &recovery),
+            (None, _) => drop(person.recover(key, &recovery)),
             (Some(notice), _) => {
                 citizen.notice = Some(notice);
                 return None;
@@ -200,14 +200,14 @@ impl Town {
         };
         if choice == 5 {
             let recovery = self.world.keys.recovery.clone();
-            return self.keep(taker.take(&held, From::Platform(&recovery)));
+            return self.keep(taker.reassign(&held, &recovery));
         }
         let before = self.citizens.get(&holder).filter(|c| free(c))?.person.clone();
         self.named.insert(holder);
         if choice == 4 {
             return self.keep(before.release(&held));
         }
-        self.keep(taker.take(&held, From::Holder(&before)))
+        self.keep(before.transfer(&held, &taker))
     }
 
     fn keep(&mut self, newest: AliasRecord) -> Option<(Label, Vec<u8>)> {

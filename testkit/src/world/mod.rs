@@ -27,7 +27,7 @@ use sha2::{Digest as _, Sha256};
 pub use answers::tree_value;
 pub use crooked::{Planted, Shown};
 pub use keys::{FixedVrf, OperatorKeys};
-pub use person::{From, Person, device, device_key};
+pub use person::{Person, device, device_key};
 
 /// Name of every world's log.
 pub const ORIGIN: &str = "keyglass.test/world";

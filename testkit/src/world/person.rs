@@ -109,30 +109,27 @@ impl Person {
         self.newest.clone()
     }
 
-    /// The platform announces a recovery to this key, or a closing.
-    pub fn notice(&mut self, next: Option<&SigningKey>, recovery: &SigningKey) {
+    /// The platform announces a recovery to this key; a closing without one.
+    pub fn notice(&mut self, next: Option<&SigningKey>, recovery: &SigningKey) -> AccountRecord {
         let mut body = self.next_body(AccountKind::Notice);
         body.announced = next.map_or(KeyAnnouncement::NONE, |k| IdentityKey::from(k).announcement());
         self.newest = body.sign(&[(Role::Recovery, recovery)]).unwrap();
+        self.newest.clone()
     }
 
-    /// The platform gives the account to this key.
-    pub fn recover(&mut self, next: SigningKey, recovery: &SigningKey) {
+    /// The platform gives the account to this key, on a new device.
+    pub fn recover(&mut self, next: SigningKey, recovery: &SigningKey) -> AccountRecord {
+        self.readmit(next, vec![device(1, 1)], recovery)
+    }
+
+    fn readmit(&mut self, next: SigningKey, devices: Vec<Device>, recovery: &SigningKey) -> AccountRecord {
         let mut body = self.next_body(AccountKind::Recovery);
         body.identity = IdentityKey::from(&next);
-        body.devices = vec![device(1, 1)];
-        self.newest = body
-            .sign(&[(Role::Identity, &next), (Role::Recovery, recovery)])
-            .unwrap();
+        body.devices = devices;
+        let keys = [(Role::Identity, &next), (Role::Recovery, recovery)];
+        self.newest = body.sign(&keys).unwrap();
         self.identity = next;
-    }
-
-    /// Closes the account: the owner by herself, or the platform with its key.
-    pub fn close(&mut self, recovery: Option<&SigningKey>) {
-        let mut body = self.next_body(AccountKind::Closed);
-        body.devices.clear();
-        let signature = recovery.map_or((Role::Identity, &self.identity), |key| (Role::Recovery, key));
-        self.newest = body.sign(&[signature]).unwrap();
+        self.newest.clone()
     }
 
     /// Her record as the platform imports it into the log `origin`, continuing a record of an earlier log or none.
@@ -158,23 +155,12 @@ impl Person {
 
     /// The platform's notice of a recovery to the key of `seed`; of a closing without one.
     pub fn announce(&mut self, seed: Option<u8>, recovery: &SigningKey) -> AccountRecord {
-        let mut body = self.next_body(AccountKind::Notice);
-        if let Some(seed) = seed {
-            body.announced = IdentityKey::from(&key(seed, 11)).announcement();
-        }
-        self.newest = body.sign(&[(Role::Recovery, recovery)]).unwrap();
-        self.newest.clone()
+        self.notice(seed.map(|seed| key(seed, 11)).as_ref(), recovery)
     }
 
-    /// Lets her in again with the key of `seed`, signed by it and by the platform.
+    /// The platform gives the account to the key of `seed`, with the devices that it has.
     pub fn let_in(&mut self, seed: u8, recovery: &SigningKey) -> AccountRecord {
-        let new = key(seed, 11);
-        let mut body = self.next_body(AccountKind::Recovery);
-        body.identity = IdentityKey::from(&new);
-        let keys = [(Role::Identity, &new), (Role::Recovery, recovery)];
-        self.newest = body.sign(&keys).unwrap();
-        self.identity = new;
-        self.newest.clone()
+        self.readmit(key(seed, 11), self.newest.body().devices.clone(), recovery)
     }
 
     /// Closes the account, signed by her or, with its key, by the platform.
@@ -260,7 +246,7 @@ impl Person {
             alias: Label::parse(alias).unwrap(),
             version: released.map_or(KeyVersion::FIRST, |r| r.body().version.next().unwrap()),
             previous: released.map_or(RecordHash::ZERO, AliasRecord::hash),
-            holder: Some(self.as_holder()),
+            holder: Some(self.holder()),
             previous_holder: None,
         };
         body.sign(&[(Role::Identity, &self.identity)]).unwrap()
@@ -281,53 +267,6 @@ impl Person {
         };
         body.sign(&[(Role::PreviousIdentity, &self.identity)]).unwrap()
     }
-
-    /// Takes over an alias: from its holder, who signs too, or from the platform with its key.
-    pub fn take(&self, held: &AliasRecord, from: From<'_>) -> AliasRecord {
-        let mut body = AliasBody {
-            kind: AliasKind::Transfer,
-            version: held.body().version.next().unwrap(),
-            previous: held.hash(),
-            holder: Some(self.as_holder()),
-            previous_holder: None,
-            ..held.body().clone()
-        };
-        match from {
-            From::Holder(before) => {
-                body.previous_holder = Some(PreviousHolder {
-                    version: before.newest.body().version,
-                    key: IdentityKey::from(&before.identity),
-                });
-                let keys = [
-                    (Role::Identity, &self.identity),
-                    (Role::PreviousIdentity, &before.identity),
-                ];
-                body.sign(&keys).unwrap()
-            }
-            From::Platform(recovery) => {
-                body.kind = AliasKind::Reassign;
-                body.sign(&[(Role::Identity, &self.identity), (Role::Recovery, recovery)])
-                    .unwrap()
-            }
-        }
-    }
-
-    fn as_holder(&self) -> Holder {
-        Holder {
-            account: self.id.clone(),
-            version: self.newest.body().version,
-            key: IdentityKey::from(&self.identity),
-        }
-    }
-}
-
-/// Who gives an alias away.
-#[derive(Clone, Copy)]
-pub enum From<'a> {
-    /// Its holder.
-    Holder(&'a Person),
-    /// The platform, with its recovery key.
-    Platform(&'a SigningKey),
 }
 
 /// The signing key of the device that [`device`] makes of a seed.

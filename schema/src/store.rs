@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use keyglass_protocol::label::Label;
 use keyglass_protocol::quantity::{Epoch, KeyVersion};
 
-use crate::connection::{Tx, on_both};
+use crate::connection::{Tx, first, on_both};
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::keys::{Sealed, StoreKeys};
@@ -206,7 +206,7 @@ fn check_key(tx: &mut Tx<'_>, keys: &StoreKeys) -> Result<(), StoreError> {
 }
 
 fn key_check(tx: &mut Tx<'_>) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(on_both!(tx, conn => meta::table.select(meta::key_check).first(conn).optional()?))
+    Ok(first!(tx, meta::table.select(meta::key_check)).optional()?)
 }
 
 fn opens(keys: &StoreKeys, stored: &[u8]) -> Result<(), StoreError> {

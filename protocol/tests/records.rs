@@ -10,6 +10,7 @@
 
 mod kit;
 
+use keyglass_protocol::error::FormatError;
 use keyglass_protocol::label::{AccountId, Label};
 use keyglass_protocol::quantity::{Epoch, KeyVersion, Millis, RecordHash};
 use keyglass_protocol::record::*;
@@ -614,4 +615,16 @@ fn what_no_record_can_have_is_not_made() {
         .clone();
     alias.alias = Label::parse("account:1").unwrap();
     assert_eq!(alias.sign(&[]), Err(RecordError::LabelKind));
+}
+
+/// The kind is asked of stored records without decoding them again; one of an alias is no account's.
+#[test]
+fn the_kind_is_that_of_an_accounts_record_only() {
+    assert_eq!(AccountKind::of_record(&alice().encode()), Ok(AccountKind::Created));
+    let other = AccountKind::of_record(&RawAlias::first().encode());
+    assert_eq!(other, Err(FormatError::BadMagic.into()));
+    let unknown = AccountKind::of_record(b"KGA1\x07");
+    assert_eq!(unknown, Err(FormatError::UnknownKind(7).into()));
+    let short = AccountKind::of_record(b"KGA1");
+    assert_eq!(short.unwrap_err().reason(), "truncated");
 }

@@ -34,7 +34,7 @@ use crate::settings::Settings;
 use check::{Checker, Verdict};
 use lines::Lines;
 use position::Position;
-use ready::{Batch, ReadyLine};
+use ready::{Batch, Readier, ReadyLine};
 
 /// Most lines of one epoch. akd holds each node that it touches several times over while it publishes: twice as many lines
 /// take half as much memory again, and are not measurably faster.
@@ -252,15 +252,16 @@ impl Run {
         }
     }
 
-    /// Reads the next batch on a thread of its own, for the epoch after `newest`.
+    /// Reads the next batch on threads of its own, for the epoch after `newest`.
     fn read_ahead(&self, mut lines: Lines, newest: Epoch) -> JoinHandle<(Lines, io::Result<Batch>)> {
-        let (most, rules) = (
-            self.service.settings.max_batch.min(MAX_BATCH_LINES),
-            self.service.config.in_force().rules().clone(),
-        );
-        let epoch = newest.next().unwrap_or(newest);
+        let most = self.service.settings.max_batch.min(MAX_BATCH_LINES);
+        let readier = Readier {
+            rules: self.service.config.in_force().rules().clone(),
+            epoch: newest.next().unwrap_or(newest),
+            vrf: self.service.keys.vrf.clone(),
+        };
         tokio::task::spawn_blocking(move || {
-            let batch = ready::read(&mut lines, most, &rules, epoch);
+            let batch = ready::read(&mut lines, most, &readier);
             (lines, batch)
         })
     }

@@ -1,7 +1,9 @@
-//! Lines made ready on a thread of their own while the batch before them is published: read, decoded, and judged as far as a
-//! record can be judged alone.
+//! Lines made ready on threads of their own while the batch before them is published: read, decoded, judged as far as a
+//! record can be judged alone, and their places in the tree computed.
 
 use std::io;
+use std::panic::resume_unwind;
+use std::thread::{self, ScopedJoinHandle};
 
 use keyglass_protocol::error::FormatError;
 use keyglass_protocol::label::{AccountId, Label};
@@ -11,6 +13,7 @@ use keyglass_protocol::record::{AccountRecord, AliasRecord, RecordError, Rules, 
 use super::MAX_BATCH_BYTES;
 use super::check::BadRecord;
 use super::lines::{Line, Lines};
+use crate::keys::Vrf;
 
 /// A record of either kind.
 pub(super) enum Either {
@@ -105,15 +108,49 @@ pub(super) struct ReadyLine {
     pub(super) record: Result<Ready, BadRecord>,
 }
 
-impl ReadyLine {
-    fn new(line: Line, rules: &Rules, epoch: Epoch) -> Self {
-        let ready = |bytes: Vec<u8>| Ready::new(&bytes, rules, epoch).map_err(BadRecord::from);
-        Self {
+/// What lines are made ready with.
+#[derive(Clone)]
+pub(super) struct Readier {
+    pub(super) rules: Rules,
+    /// The epoch that they will probably come into.
+    pub(super) epoch: Epoch,
+    pub(super) vrf: Vrf,
+}
+
+impl Readier {
+    fn line(&self, line: Line) -> ReadyLine {
+        ReadyLine {
             number: line.number,
             end: line.end,
             hash: line.hash,
-            record: line.record.and_then(ready),
+            record: line.record.and_then(|bytes| self.record(&bytes)),
         }
+    }
+
+    fn record(&self, bytes: &[u8]) -> Result<Ready, BadRecord> {
+        let ready = Ready::new(bytes, &self.rules, self.epoch)?;
+        if !matches!(ready.first, Some((_, Err(_)))) {
+            self.vrf.foresee(&ready.record.label(), ready.record.version());
+        }
+        Ok(ready)
+    }
+
+    /// On all cores, in the order of the file.
+    fn all(&self, lines: Vec<Line>) -> Vec<ReadyLine> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let share = lines.len().div_ceil(cores).max(1);
+        let mut lines = lines.into_iter();
+        thread::scope(|scope| {
+            let mut threads = Vec::with_capacity(cores);
+            while lines.len() > 0 {
+                let share: Vec<_> = lines.by_ref().take(share).collect();
+                threads
+                    .push(scope.spawn(|| share.into_iter().map(|line| self.line(line)).collect::<Vec<_>>()));
+            }
+            let done = threads.into_iter().map(ScopedJoinHandle::join);
+            done.flat_map(|part| part.unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        })
     }
 }
 
@@ -125,16 +162,17 @@ pub(super) struct Batch {
     pub(super) ended: bool,
 }
 
-/// Reads at most `most` lines and makes them ready for `epoch`.
-pub(super) fn read(lines: &mut Lines, most: usize, rules: &Rules, epoch: Epoch) -> io::Result<Batch> {
-    let (mut batch, mut bytes) = (Batch::default(), 0_usize);
-    while batch.lines.len() < most && bytes < MAX_BATCH_BYTES {
+/// Reads at most `most` lines and makes them ready.
+pub(super) fn read(lines: &mut Lines, most: usize, readier: &Readier) -> io::Result<Batch> {
+    let (mut read, mut bytes, mut ended) = (Vec::new(), 0_usize, false);
+    while read.len() < most && bytes < MAX_BATCH_BYTES {
         let Some(line) = lines.next()? else {
-            batch.ended = true;
+            ended = true;
             break;
         };
         bytes = bytes.saturating_add(line.len());
-        batch.lines.push(ReadyLine::new(line, rules, epoch));
+        read.push(line);
     }
-    Ok(batch)
+    let lines = readier.all(read);
+    Ok(Batch { lines, ended })
 }

@@ -620,7 +620,10 @@ fn what_no_record_can_have_is_not_made() {
 /// The kind is asked of stored records without decoding them again; one of an alias is no account's.
 #[test]
 fn the_kind_is_that_of_an_accounts_record_only() {
-    assert_eq!(AccountKind::of_record(&alice().encode()), Ok(AccountKind::Created));
+    assert_eq!(
+        AccountKind::of_record(&alice().encode()),
+        Ok(AccountKind::Created)
+    );
     let other = AccountKind::of_record(&RawAlias::first().encode());
     assert_eq!(other, Err(FormatError::BadMagic.into()));
     let unknown = AccountKind::of_record(b"KGA1\x07");

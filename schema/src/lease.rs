@@ -7,12 +7,13 @@
 //!
 //! Times are those of the database's clock: the holders' may differ. Only [`Store::acquire_lease`] looks at them.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::connection::Tx;
 use crate::error::StoreError;
@@ -48,8 +49,8 @@ pub struct LeaseRow {
     pub holder: String,
     /// How long it still lasts, by the database's clock; zero: expired.
     pub left: Duration,
-    /// Whether replicas served when it was last renewed.
-    pub readers: bool,
+    /// Names of the replicas that may serve, as was noted last.
+    pub readers: BTreeSet<String>,
 }
 
 /// What became of an attempt at the lease.
@@ -181,8 +182,8 @@ struct Row {
     ttl_ms: i64,
     #[diesel(sql_type = BigInt)]
     left_ms: i64,
-    #[diesel(sql_type = Bool)]
-    readers: bool,
+    #[diesel(sql_type = Text)]
+    readers: String,
     #[diesel(sql_type = Text)]
     timeline: String,
 }
@@ -209,14 +210,15 @@ fn read(conn: &mut PgConnection) -> Result<(LeaseRow, u32), StoreError> {
         fence: loaded(row.fence, TABLE)?,
         holder: row.holder,
         left: Duration::from_millis(left),
-        readers: row.readers,
+        readers: row.readers.split_whitespace().map(str::to_owned).collect(),
     };
     Ok((lease, timeline(&row.timeline)?))
 }
 
 impl Store {
     /// Takes the lease for `holder` if it is released, expired, or held under `former`, the name under which this very
-    /// place held it before. The new fencing number is larger than the one before and than `above`. Blocking.
+    /// place held it before. The new fencing number is larger than the one before and than `above`; which replicas may serve
+    /// stays noted. Blocking.
     ///
     /// # Errors
     /// [`StoreError::BadUrl`] on SQLite; [`StoreError`] if the database fails: then nobody knows, ask again.
@@ -239,7 +241,7 @@ impl Store {
             end_writes(conn, &before.holder)?;
             let fence: Option<Number> = diesel::sql_query(format!(
                 "UPDATE lease SET fence = greatest(fence, $1) + 1, holder = $2, ttl_ms = $3, \
-                 expires_ms = {NOW_MS} + $3, readers = FALSE WHERE id = 1 AND fence = $4 RETURNING fence"
+                 expires_ms = {NOW_MS} + $3 WHERE id = 1 AND fence = $4 RETURNING fence"
             ))
             .bind::<BigInt, _>(above)
             .bind::<Text, _>(holder)
@@ -274,21 +276,28 @@ impl Store {
         self.database.fence().get().map(drop)
     }
 
-    /// Renews the lease from now on, also one that has expired, unless somebody took it. `readers`: replicas serve. Waits for
-    /// no standby: a renewal that is lost only lets the lease end earlier. Blocking.
+    /// Renews the lease from now on, also one that has expired, unless somebody took it. `readers`: the replicas that may serve
+    /// from here on; `None`: as before. Waits for no standby: a renewal that is lost with the server lets the lease end earlier,
+    /// and whoever finds another server does not rely on the names. Blocking.
     ///
     /// # Errors
     /// [`StoreError::Fenced`], [`StoreError::Promoted`]: it is lost. Anything else: it may be renewed or not.
-    pub fn renew_lease(&self, fence: &Fence, ttl: Duration, readers: bool) -> Result<(), StoreError> {
+    pub fn renew_lease(
+        &self,
+        fence: &Fence,
+        ttl: Duration,
+        readers: Option<&BTreeSet<String>>,
+    ) -> Result<(), StoreError> {
         let ttl = millis(ttl)?;
+        let readers = readers.map(|names| names.iter().map(String::as_str).collect::<Vec<_>>().join(" "));
         let renewed = self.leasing(|conn| {
             diesel::sql_query("SET LOCAL synchronous_commit = local").execute(conn)?;
             let changed = diesel::sql_query(format!(
-                "UPDATE lease SET ttl_ms = $1, expires_ms = {NOW_MS} + $1, readers = $2 \
+                "UPDATE lease SET ttl_ms = $1, expires_ms = {NOW_MS} + $1, readers = coalesce($2, readers) \
                  WHERE id = 1 AND fence = $3 AND {TIMELINE} = $4"
             ))
             .bind::<BigInt, _>(ttl)
-            .bind::<Bool, _>(readers)
+            .bind::<Nullable<Text>, _>(readers.as_deref())
             .bind::<BigInt, _>(stored(fence.number, "fence")?)
             .bind::<Text, _>(format!("{:08X}", fence.timeline))
             .execute(conn)?;

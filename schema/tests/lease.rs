@@ -56,15 +56,13 @@ fn there_is_one_holder_and_its_number_only_grows() {
     let Acquired::Held(row) = b.acquire_lease("b", None, TTL, 0).unwrap() else {
         panic!("two holders")
     };
-    assert_eq!((row.fence, row.holder.as_str(), row.readers), (1, "a", false));
+    assert_eq!((row.fence, row.holder.as_str()), (1, "a"));
     assert!(row.left > TTL / 2 && row.left <= TTL, "{row:?}");
-    a.renew_lease(&first, TTL, true).unwrap();
-    assert!(a.lease().unwrap().readers);
     // A clean stop lets the next one in at once.
     a.release_lease(&first).unwrap();
     let second = take(&b, "b", TTL);
     assert_eq!(second.number, 2);
-    assert_eq!(a.renew_lease(&first, TTL, false).unwrap_err().reason(), "fenced");
+    assert_eq!(a.renew_lease(&first, TTL, None).unwrap_err().reason(), "fenced");
     assert_eq!(b.lease().unwrap().holder, "b");
     // Releasing late takes nothing from the next one.
     a.release_lease(&first).unwrap();
@@ -86,6 +84,34 @@ fn the_same_place_takes_it_again_at_once_and_a_number_can_be_demanded() {
         matches!(raised, Acquired::Ours { ref fence, .. } if fence.number == 41),
         "{raised:?}"
     );
+}
+
+/// Two sequencers may go on from each other within the time that a replica goes on answering: the third one needs the names.
+#[test]
+fn which_replicas_serve_stays_noted_until_somebody_says_otherwise() {
+    let database = database();
+    let store = database.open();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let first = take(&store, "a", TTL);
+    assert_eq!(store.lease().unwrap().readers, names(&[]));
+    let both = names(&["replica-1", "replica.2"]);
+    store.renew_lease(&first, TTL, Some(&both)).unwrap();
+    let taken = store.acquire_lease("b", Some("a"), TTL, 0).unwrap();
+    let Acquired::Ours { fence, before } = taken else {
+        panic!("{taken:?}")
+    };
+    assert_eq!(before.readers, both);
+    store.renew_lease(&fence, TTL, None).unwrap();
+    store.release_lease(&fence).unwrap();
+    let taken = store.acquire_lease("c", None, TTL, 0).unwrap();
+    let Acquired::Ours { fence, before } = taken else {
+        panic!("{taken:?}")
+    };
+    assert_eq!(before.readers, both);
+    store
+        .renew_lease(&fence, TTL, Some(&names(&["replica-1"])))
+        .unwrap();
+    assert_eq!(store.lease().unwrap().readers, names(&["replica-1"]));
 }
 
 #[test]
@@ -117,7 +143,7 @@ fn a_lease_that_expired_and_that_nobody_took_is_renewed() {
     store.write_under(fence.clone());
     database.execute("UPDATE lease SET expires_ms = 0");
     assert_eq!(enqueue(&store, "account:a1").unwrap(), Enqueued::New);
-    store.renew_lease(&fence, TTL, false).unwrap();
+    store.renew_lease(&fence, TTL, None).unwrap();
     assert!(store.lease().unwrap().left > SHORT);
 }
 
@@ -176,7 +202,7 @@ fn on_another_timeline_nothing_is_written() {
         ..fence.clone()
     };
     assert_eq!(
-        store.renew_lease(&elsewhere, TTL, false).unwrap_err().reason(),
+        store.renew_lease(&elsewhere, TTL, None).unwrap_err().reason(),
         "database-promoted"
     );
     let other = database.open();

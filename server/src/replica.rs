@@ -11,7 +11,7 @@ mod report;
 mod token;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use keyglass_monitoring::ReplicaMetrics;
 use keyglass_protocol::config::ConfigDocument;
@@ -29,6 +29,9 @@ pub use token::{ReplicaToken, TokenFileError};
 
 use crate::directory::{Head, LookupError};
 use crate::service::{Pending, Reads};
+
+/// Longest pause between acknowledgements: of a lease all but this is left when a sequencer dies.
+const TELL: Duration = Duration::from_secs(1);
 
 /// One replica at work.
 pub struct Replica {
@@ -145,7 +148,7 @@ impl Replica {
         let Some(epoch) = self.reads.head_size().last_epoch() else {
             return;
         };
-        let due = self.fence.lease() / 5;
+        let due = (self.fence.lease() / 5).min(TELL);
         if self
             .acknowledged
             .is_some_and(|(told, at)| told == epoch && at.elapsed() < due)

@@ -3,9 +3,11 @@
 //! A replica acknowledges the epoch that it stands on, again and again. It stops serving by itself once its last
 //! acknowledgement is older than the lease; it counts from before it was sent, the sequencer from when it came, so the
 //! replica is always the first to give up. Whoever has given up is not waited for.
+//!
+//! The names of all that may serve are noted in the lease before an acknowledgement counts. So whoever takes over knows for
+//! whom to wait: until each of them has acknowledged to him, or has given up.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,8 @@ use thiserror::Error;
 const MAX_REPLICAS: usize = 1_000;
 /// Longest name of a replica in bytes.
 const MAX_ID: usize = 64;
+/// Noted in place of a name: others may serve as well.
+const ANYBODY: &str = "*";
 
 /// Why an acknowledgement does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -27,8 +31,8 @@ pub enum AckError {
     /// More replicas than a sequencer waits for.
     #[error("more than {MAX_REPLICAS} replicas")]
     TooMany,
-    /// The lease does not say yet that there are replicas: whoever takes over would not wait for them.
-    #[error("the first acknowledgement is noted in the lease first: ask again")]
+    /// The lease does not name it yet: whoever takes over would not wait for it.
+    #[error("a new replica is noted in the lease first: ask again")]
     NotYet,
 }
 
@@ -46,7 +50,7 @@ impl AckError {
 /// A reader that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behind {
-    /// Its name; `None`: readers that may have been there before this process was.
+    /// Its name; `None`: readers of which only the one before has heard.
     pub replica: Option<String>,
     /// When it has given up at the latest.
     pub until: Instant,
@@ -61,28 +65,75 @@ pub struct Standing {
     pub most_behind: u64,
 }
 
+/// Who may serve that acknowledged to the sequencer before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Strangers {
+    /// Their names.
+    pub named: BTreeSet<String>,
+    /// Whether there may be others.
+    pub others: bool,
+}
+
+impl Strangers {
+    /// What the lease says, read from a server of which it is not known that it had the newest renewal if `others` is set.
+    pub fn noted(readers: &BTreeSet<String>, others: bool) -> Self {
+        let mut named = readers.clone();
+        let anybody = named.remove(ANYBODY);
+        Self {
+            named,
+            others: others || anybody,
+        }
+    }
+
+    /// What the lease is to say.
+    pub fn to_note(&self) -> BTreeSet<String> {
+        let anybody = self.others.then(|| ANYBODY.to_owned());
+        self.named.iter().cloned().chain(anybody).collect()
+    }
+}
+
 /// The acknowledgements of a sequencer's replicas. Times are handed in.
 #[derive(Debug)]
 pub struct Replicas {
     lease: Duration,
     known: Mutex<Known>,
-    /// Whether any replica ever acknowledged to this process.
-    any: AtomicBool,
-    /// Whether the next sequencer would know that.
-    noted: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    acks: BTreeMap<String, Ack>,
-    /// Until when readers may serve that this process has not heard of.
-    strangers: Option<Instant>,
+    replicas: BTreeMap<String, Heard>,
+    /// Until when readers may serve that nobody has named.
+    others: Option<Instant>,
+    /// Whom the next sequencer would know; `None`: there can be no other one.
+    noted: Option<BTreeSet<String>>,
 }
 
+/// What is known of a replica, and when it is forgotten.
 #[derive(Debug, Clone, Copy)]
-struct Ack {
-    epoch: Epoch,
+struct Heard {
+    stands: Stands,
     until: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// It does not serve: it is to be noted first.
+    Asks,
+    /// It may serve: it acknowledged to the one before.
+    Somewhere,
+    /// It may serve, from this epoch.
+    On(Epoch),
+}
+
+impl Stands {
+    /// Whether it may stand before `epoch`.
+    fn before(self, epoch: Epoch) -> bool {
+        match self {
+            Self::Asks => false,
+            Self::Somewhere => true,
+            Self::On(own) => own < epoch,
+        }
+    }
 }
 
 impl Replicas {
@@ -91,8 +142,6 @@ impl Replicas {
         Self {
             lease,
             known: Mutex::default(),
-            any: AtomicBool::new(false),
-            noted: AtomicBool::new(true),
         }
     }
 
@@ -105,60 +154,75 @@ impl Replicas {
         if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(allowed) {
             return Err(AckError::Id);
         }
-        self.any.store(true, Ordering::SeqCst);
-        if !self.noted.load(Ordering::SeqCst) {
-            return Err(AckError::NotYet);
-        }
         let mut known = self.known();
         known.forget(now);
-        if known.acks.len() >= MAX_REPLICAS && !known.acks.contains_key(id) {
+        if known.replicas.len() >= MAX_REPLICAS && !known.replicas.contains_key(id) {
             return Err(AckError::TooMany);
         }
+        let noted = known.noted.as_ref().is_none_or(|noted| noted.contains(id));
+        let stands = if noted { Stands::On(epoch) } else { Stands::Asks };
         let until = later(now, self.lease);
-        known.acks.insert(id.to_owned(), Ack { epoch, until });
-        Ok(())
+        known.replicas.insert(id.to_owned(), Heard { stands, until });
+        if noted { Ok(()) } else { Err(AckError::NotYet) }
     }
 
-    /// Whether any replica ever acknowledged to this process.
-    pub fn any(&self) -> bool {
-        self.any.load(Ordering::SeqCst)
+    /// This process has just taken over at `now`, and another one may take over from it: `strangers` may serve that
+    /// acknowledged to the one before, which may have taken acknowledgements for `patience` still. From here on new ones count
+    /// once they are noted.
+    pub fn expect(&self, strangers: &Strangers, patience: Duration, now: Instant) {
+        let until = later(now, patience.saturating_add(self.lease));
+        let mut known = self.known();
+        known.others = strangers.others.then_some(until);
+        let stands = Stands::Somewhere;
+        let named = strangers.named.iter().cloned();
+        known.replicas = named.map(|name| (name, Heard { stands, until })).collect();
+        known.noted = Some(strangers.named.clone());
     }
 
-    /// From here on acknowledgements count only while `noted`: the next sequencer must know that there are replicas.
-    pub fn note(&self, noted: bool) {
-        self.noted.store(noted, Ordering::SeqCst);
+    /// Who is to be noted in the lease at `now`. Whoever is not among them counts no more from here on.
+    pub fn to_note(&self, now: Instant) -> BTreeSet<String> {
+        let mut known = self.known();
+        known.forget(now);
+        let all = Strangers {
+            named: known.replicas.keys().cloned().collect(),
+            others: known.others.is_some(),
+        };
+        if let Some(noted) = &mut known.noted {
+            noted.retain(|name| all.named.contains(name));
+        }
+        all.to_note()
     }
 
-    /// This process has just taken over at `now`: readers may be about that acknowledged to another one, for `patience` or
-    /// for the lease of a replica, whichever is longer.
-    pub fn expect_strangers(&self, patience: Duration, now: Instant) {
-        self.known().strangers = Some(later(now, patience.max(self.lease)));
+    /// These are noted now.
+    pub fn noted(&self, names: BTreeSet<String>) {
+        self.known().noted = Some(names);
     }
 
     /// A reader that serves and may not stand on `epoch` yet; `None`: the epoch after it may be begun.
     pub fn behind(&self, epoch: Epoch, now: Instant) -> Option<Behind> {
         let mut known = self.known();
         known.forget(now);
-        if let Some(until) = known.strangers {
+        if let Some(until) = known.others {
             return Some(Behind { replica: None, until });
         }
-        let mut acks = known.acks.iter();
-        acks.find(|(_, ack)| ack.epoch < epoch).map(|(id, ack)| Behind {
-            replica: Some(id.clone()),
-            until: ack.until,
-        })
+        let mut all = known.replicas.iter();
+        all.find(|(_, heard)| heard.stands.before(epoch))
+            .map(|(id, heard)| Behind {
+                replica: Some(id.clone()),
+                until: heard.until,
+            })
     }
 
     /// How the replicas stand at `now`, while this process's own readers stand on `epoch`.
     pub fn standing(&self, epoch: Epoch, now: Instant) -> Standing {
         let mut known = self.known();
         known.forget(now);
-        let behind = known
-            .acks
-            .values()
-            .map(|ack| epoch.get().saturating_sub(ack.epoch.get()));
+        let behind = known.replicas.values().filter_map(|heard| match heard.stands {
+            Stands::On(own) => Some(epoch.get().saturating_sub(own.get())),
+            Stands::Asks | Stands::Somewhere => None,
+        });
         Standing {
-            alive: known.acks.len(),
+            alive: behind.clone().count(),
             most_behind: behind.max().unwrap_or_default(),
         }
     }
@@ -171,8 +235,8 @@ impl Replicas {
 impl Known {
     /// Whose lease has run out has given up.
     fn forget(&mut self, now: Instant) {
-        self.acks.retain(|_, ack| ack.until > now);
-        self.strangers = self.strangers.filter(|until| *until > now);
+        self.replicas.retain(|_, heard| heard.until > now);
+        self.others = self.others.filter(|until| *until > now);
     }
 }
 
@@ -182,94 +246,4 @@ fn later(now: Instant, by: Duration) -> Instant {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests")]
-    use super::*;
-
-    const LEASE: Duration = Duration::from_secs(5);
-
-    fn replicas() -> (Replicas, Instant) {
-        (Replicas::new(LEASE), Instant::now())
-    }
-
-    fn seconds(n: u64) -> Duration {
-        Duration::from_secs(n)
-    }
-
-    #[test]
-    fn nobody_is_waited_for_who_never_served() {
-        let (replicas, now) = replicas();
-        assert_eq!(replicas.behind(Epoch::new(9), now), None);
-    }
-
-    #[test]
-    fn the_slowest_is_waited_for_until_it_follows_or_gives_up() {
-        let (replicas, now) = replicas();
-        replicas.ack("a", Epoch::new(4), now).unwrap();
-        replicas.ack("b", Epoch::new(3), now).unwrap();
-        assert_eq!(replicas.behind(Epoch::new(3), now), None);
-        let waits = replicas.behind(Epoch::new(4), now).unwrap();
-        assert_eq!((waits.replica.as_deref(), waits.until), (Some("b"), now + LEASE));
-        assert_eq!(
-            replicas.standing(Epoch::new(5), now),
-            Standing {
-                alive: 2,
-                most_behind: 2
-            }
-        );
-        replicas.ack("b", Epoch::new(4), now + seconds(1)).unwrap();
-        assert_eq!(replicas.behind(Epoch::new(4), now + seconds(1)), None);
-        // b goes on acknowledging an old epoch, then falls silent.
-        assert!(replicas.behind(Epoch::new(5), now + seconds(5)).is_some());
-        assert_eq!(replicas.behind(Epoch::new(5), now + seconds(6)), None);
-    }
-
-    #[test]
-    fn an_acknowledgement_again_renews_the_lease_and_may_go_back() {
-        let (replicas, now) = replicas();
-        replicas.ack("a", Epoch::new(4), now).unwrap();
-        // It was started again, and reads the tree anew.
-        replicas.ack("a", Epoch::new(2), now + seconds(4)).unwrap();
-        let waits = replicas.behind(Epoch::new(4), now + seconds(8)).unwrap();
-        assert_eq!(waits.until, now + seconds(9));
-    }
-
-    #[test]
-    fn readers_of_the_one_before_are_waited_for() {
-        let (replicas, now) = replicas();
-        replicas.expect_strangers(seconds(6), now);
-        replicas.ack("a", Epoch::new(4), now).unwrap();
-        let waits = replicas.behind(Epoch::new(4), now + seconds(5)).unwrap();
-        assert_eq!((waits.replica, waits.until), (None, now + seconds(6)));
-        assert_eq!(replicas.behind(Epoch::new(4), now + seconds(6)), None);
-        replicas.expect_strangers(Duration::ZERO, now);
-        assert!(replicas.behind(Epoch::new(4), now + seconds(4)).is_some());
-    }
-
-    #[test]
-    fn the_first_counts_once_the_next_sequencer_would_know() {
-        let (replicas, now) = replicas();
-        replicas.note(false);
-        assert!(!replicas.any());
-        assert_eq!(replicas.ack("a", Epoch::new(4), now), Err(AckError::NotYet));
-        assert!(replicas.any());
-        assert_eq!(replicas.standing(Epoch::new(4), now).alive, 0);
-        replicas.note(true);
-        replicas.ack("a", Epoch::new(4), now).unwrap();
-        assert_eq!(replicas.standing(Epoch::new(4), now).alive, 1);
-    }
-
-    #[test]
-    fn odd_names_and_too_many_are_refused() {
-        let (replicas, now) = replicas();
-        for bad in ["", "a b", "ä", "a\"", &"x".repeat(65)] {
-            assert_eq!(replicas.ack(bad, Epoch::ZERO, now), Err(AckError::Id), "{bad}");
-        }
-        for number in 0..MAX_REPLICAS {
-            replicas.ack(&number.to_string(), Epoch::ZERO, now).unwrap();
-        }
-        assert_eq!(replicas.ack("more", Epoch::ZERO, now), Err(AckError::TooMany));
-        replicas.ack("7", Epoch::new(1), now).unwrap();
-        replicas.ack("more", Epoch::ZERO, now + LEASE).unwrap();
-    }
-}
+mod tests;

@@ -73,6 +73,25 @@ impl SharedGuard {
         Ok(())
     }
 
+    /// Whether no sequencer with a larger number than `ours` has claimed it, as far as it can be read.
+    ///
+    /// # Errors
+    /// [`GuardError::Fenced`].
+    pub fn still_ours(&self, ours: u64) -> Result<(), GuardError> {
+        let found = match self.state() {
+            Ok(state) => state.claim.map(|claim| claim.fence),
+            Err(error) => {
+                tracing::debug!(reason = error.reason(), %error, "the guard was not asked");
+                None
+            }
+        };
+        if found.is_some_and(|found| found > ours) {
+            let ours = Some(ours);
+            return Err(GuardError::Fenced { ours, found });
+        }
+        Ok(())
+    }
+
     /// Remembers that `database` is complete enough to go on from, whatever was remembered before. By hand only.
     ///
     /// # Errors

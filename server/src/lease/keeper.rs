@@ -1,14 +1,15 @@
 //! Renews the lease on a thread of its own, and watches what a commit survives.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use keyglass_monitoring::ServerMetrics;
 use keyglass_schema::{Fence, Instance, Store, StoreError};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::takeover::{claim, is_durable};
 use super::{Held, LeaseError, Terms};
@@ -49,6 +50,7 @@ pub struct Keeper {
     held: Arc<Held>,
     terms: Terms,
     store: Store,
+    guard: SharedGuard,
     fence: Fence,
 }
 
@@ -70,7 +72,8 @@ impl Keeper {
         held.extend(taken_at.checked_add(terms.ttl).unwrap_or(taken_at));
         keeping.metrics.fence(keeping.fence.number);
         let (store, fence) = (keeping.store.clone(), keeping.fence.clone());
-        let thread = std::thread::Builder::new().name("lease".to_owned());
+        let guard = keeping.guard.clone();
+        let thread = thread::Builder::new().name("lease".to_owned());
         let thread = thread.spawn(move || {
             if let Err(error) = keeping.renew_until(&told) {
                 let _nobody_waits = tell_lost.send(error);
@@ -83,25 +86,32 @@ impl Keeper {
             held,
             terms,
             store,
+            guard,
             fence,
         })
     }
 
     /// From here on it is also watched what a commit survives, which the guard remembers as `mark`, and noted in the lease
-    /// whether there are `replicas`, whose acknowledgements do not count before.
+    /// which `replicas` there are.
     pub fn claimed(&self, mark: Mark, replicas: Arc<Replicas>) {
-        replicas.note(false);
         let _ended = self.stop.send(Tell::Claimed(mark, replicas));
     }
 
-    /// Waits until the lease is lost.
+    /// Waits until the lease is lost. A primary that was cut off and replaced renews it for ever; then the guard knows better,
+    /// and nobody waits for one that does not answer.
     pub async fn lost(&mut self) -> LeaseError {
         let mut told = self.lost.take();
+        let mut asked = self.ask_guard();
         loop {
             let silent = tokio::time::sleep(self.terms.renew);
             tokio::select! {
                 error = heard(&mut told) => return error,
                 () = silent => {}
+            }
+            match asked.try_recv() {
+                Ok(error) => return error,
+                Err(TryRecvError::Closed) => asked = self.ask_guard(),
+                Err(TryRecvError::Empty) => {}
             }
             // The thread may wait for an answer that never comes.
             let limit = self.terms.ttl.saturating_mul(SILENCE);
@@ -109,6 +119,23 @@ impl Keeper {
                 return LeaseError::Silent(since);
             }
         }
+    }
+
+    /// Asks once whether another sequencer has claimed the guard, on a thread that nothing waits for. Nothing is answered if
+    /// none has, or the guard cannot be read.
+    fn ask_guard(&self) -> oneshot::Receiver<LeaseError> {
+        let (answer, asked) = oneshot::channel();
+        let (guard, ours) = (self.guard.clone(), self.fence.number);
+        let thread = thread::Builder::new().name("guard".to_owned());
+        let started = thread.spawn(move || {
+            if let Err(error) = guard.still_ours(ours) {
+                let _nobody_waits = answer.send(error.into());
+            }
+        });
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread to ask the guard");
+        }
+        asked
     }
 
     /// Stops renewing and gives the lease back. Blocking.
@@ -177,10 +204,10 @@ impl Keeping {
 
     fn turn(&self, watched: &mut Watched) -> Result<(), LeaseError> {
         let replicas = watched.replicas.as_ref();
-        let readers = replicas.is_some_and(|replicas| replicas.any());
-        self.renew(readers)?;
-        if let Some(replicas) = replicas.filter(|_| readers) {
-            replicas.note(true);
+        let readers = replicas.map(|replicas| replicas.to_note(Instant::now()));
+        self.renew(readers.as_ref())?;
+        if let (Some(replicas), Some(readers)) = (replicas, readers) {
+            replicas.noted(readers);
         }
         if watched.known.is_some() {
             let instance = self.store.instance()?;
@@ -189,7 +216,7 @@ impl Keeping {
         Ok(())
     }
 
-    fn renew(&self, readers: bool) -> Result<(), StoreError> {
+    fn renew(&self, readers: Option<&BTreeSet<String>>) -> Result<(), StoreError> {
         // It lasts from before it was asked for: the database counts from later.
         let began = Instant::now();
         self.store.renew_lease(&self.fence, self.terms.ttl, readers)?;

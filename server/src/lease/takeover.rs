@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use super::{LeaseError, Taken};
 use crate::guard::{Claim, Mark, SharedGuard};
+use crate::replicas::Strangers;
 use crate::settings::{Promotions, Settings};
 
 /// Why nothing is signed from this database.
@@ -112,8 +113,8 @@ pub fn judge(
 pub struct TakenOver {
     /// What the guard remembers now.
     pub mark: Mark,
-    /// Whether readers may be about that this process has not heard of.
-    pub strangers: bool,
+    /// Replicas that acknowledged to the sequencer before.
+    pub strangers: Strangers,
 }
 
 /// Judges, warns, and claims the guard: from here on no other sequencer moves it. Before anything is signed. Blocking.
@@ -138,22 +139,22 @@ pub fn take_over(
         return Err(TakeoverError::NotSynchronous.into());
     }
     warn(&instance);
-    let mark = Mark::of(&instance);
+    let (mark, before) = (Mark::of(&instance), &taken.before);
+    // A server that was promoted may lack the newest names.
+    let promoted = state
+        .claim
+        .is_some_and(|claim| claim.database.timeline != mark.timeline);
+    let strangers = Strangers::noted(&before.readers, promoted);
+    // Before the guard forgets that there was a promotion: whoever takes over next has to wait as well.
+    store.renew_lease(&taken.fence, settings.lease_ttl, Some(&strangers.to_note()))?;
     guard.claim(&claim(&taken.fence, &mark))?;
-    let before = &taken.before;
     if before.fence > 0 && !before.holder.is_empty() {
         tracing::warn!(
             fence = taken.fence.number,
             "took over from a sequencer that did not give its lease back"
         );
     }
-    let promoted = state
-        .claim
-        .is_some_and(|claim| claim.database.timeline != mark.timeline);
-    Ok(TakenOver {
-        strangers: before.readers || promoted,
-        mark,
-    })
+    Ok(TakenOver { mark, strangers })
 }
 
 /// Claims the guard for a database that is about to be brought forward by hand, whatever the guard remembers. Blocking.
@@ -164,15 +165,14 @@ pub fn take_as_it_is(
     store: &Store,
     guard: &SharedGuard,
     taken: &Taken,
-    _settings: &Settings,
+    settings: &Settings,
 ) -> Result<TakenOver, LeaseError> {
     let mark = Mark::of(&store.instance()?);
     tracing::warn!(database = %mark, "the database is taken as it is: what the journal lacks is lost");
+    let strangers = Strangers::noted(&taken.before.readers, true);
+    store.renew_lease(&taken.fence, settings.lease_ttl, Some(&strangers.to_note()))?;
     guard.claim(&claim(&taken.fence, &mark))?;
-    Ok(TakenOver {
-        mark,
-        strangers: true,
-    })
+    Ok(TakenOver { mark, strangers })
 }
 
 /// What the guard is told by the sequencer with this lease.

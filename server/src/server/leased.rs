@@ -224,15 +224,11 @@ impl Leased {
             .map_or_else(free, |lease| Arc::clone(&lease.promises))
     }
 
-    /// Tells the keeper what the guard remembers, and the publisher whom it cannot know.
+    /// Tells the keeper what the guard remembers, and the publisher for whom it has to wait.
     pub(super) fn watch(&self, service: &Arc<Service>) {
         let Some(lease) = &self.0 else { return };
-        if lease.found.strangers {
-            service
-                .replicas
-                .expect_strangers(service.settings.lease_ttl, Instant::now());
-        }
         let replicas = Arc::clone(&service.replicas);
+        replicas.expect(&lease.found.strangers, service.settings.lease_ttl, Instant::now());
         lease.keeper.claimed(lease.found.mark.clone(), replicas);
     }
 

@@ -1,6 +1,7 @@
 //! Starting a replica.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyglass_monitoring::{Registry, ReplicaMetrics, ServerMetrics};
 use keyglass_schema::{Store, StoreError, StoreKeys};
@@ -14,6 +15,9 @@ use crate::keys::{Random, ReadingKeys};
 use crate::replica::{self, Fence, Replica, ReplicaToken, Reporter};
 use crate::service::Reads;
 use crate::settings::Settings;
+
+/// How long a sequencer may take to take an acknowledgement.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Starts a replica: it has no key that signs, writes nothing, and follows what the sequencers make durable. It answers once
 /// it has read the tree and a sequencer knows of it.
@@ -101,8 +105,8 @@ fn reporter(settings: &Settings, random: &dyn Random) -> Result<Reporter, Server
     };
     let token = replication.token.as_deref().map(ReplicaToken::load).transpose()?;
     let token = token.ok_or(ServerError::NoReplicaToken)?;
-    // A sequencer that hangs must not use the lease up.
-    let patience = settings.replica_lease / 3;
+    // A sequencer that hangs must not use the lease up: the next one is asked when this one was given up.
+    let patience = (settings.replica_lease / 3).min(PATIENCE);
     Reporter::new(&name, token, &replication.sequencers, patience)
         .map_err(|e| ServerError::HttpClient(e.to_string()))
 }

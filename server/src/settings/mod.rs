@@ -239,7 +239,7 @@ impl Settings {
             guard: guard(given.guard, &data_dir),
             lease_ttl: period(given.lease_ttl, 6_000),
             lease_renew: period(given.lease_renew, 2_000),
-            replica_lease: period(given.replica_lease, 5_000),
+            replica_lease: period(given.replica_lease, 20_000),
             promotions: promotions(given.promotions.as_deref())?,
             require_synchronous: given.require_synchronous.unwrap_or_default(),
             wrapping_key: given

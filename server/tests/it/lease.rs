@@ -220,7 +220,9 @@ fn who_finds_the_guard_claimed_signs_nothing() {
         let swap = own.swap(before.guarded, before.guarded.unwrap());
         assert_eq!(swap.unwrap_err().reason(), "guard-fenced");
         assert_eq!(machines.store().newest_checkpoint().unwrap().unwrap().0, size);
-        stop(first).await;
+        // It renews its lease still, as on a primary that was cut off; nothing is to be signed, and it ends all the same.
+        let ended = tokio::time::timeout(PATIENCE, first.wait()).await.unwrap();
+        assert_eq!(ended.unwrap_err().reason(), "guard-fenced");
         // The database knows of no such lease: it is not the newest state.
         assert_eq!(reason(machines.start("a").await).await, "database-behind");
         assert_eq!(machines.store().lease().unwrap().holder, "", "given back");

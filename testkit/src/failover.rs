@@ -1,6 +1,7 @@
 //! Primaries die, sequencers die, stand still and are cut off, while clients publish. Afterwards everything is verified from
 //! outside, over HTTP, with `protocol` only: one history, and nothing acknowledged is lost.
 
+mod cuts;
 mod deaths;
 mod pair;
 mod refusals;
@@ -8,10 +9,11 @@ mod silences;
 
 use std::fmt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyglass_server::publisher::Step;
 
+pub use cuts::cuts;
 pub use deaths::deaths;
 pub use refusals::refusals;
 pub use silences::silences;
@@ -88,22 +90,22 @@ impl fmt::Display for Report {
     }
 }
 
-/// Everything in turn: `cargo xtask long failover`.
+/// Everything in turn, and what was found as soon as it is: `cargo xtask long failover`.
 ///
 /// # Panics
 /// Anything does not hold.
-pub fn all(program: &Path) -> String {
-    let began = Instant::now();
+pub fn all(program: &Path, mut tell: impl FnMut(&str)) {
     let steps: Vec<Step> = Step::ALL
         .into_iter()
         .filter(|step| *step != Step::TreeCreated)
         .collect();
-    let deaths = deaths(&steps, Terms::DEFAULT, program);
-    let silences = silences(Terms::DEFAULT, program);
+    let mut check = |report: Report| {
+        tell(&report.to_string());
+        assert!(report.slowest() < LIMIT, "a takeover took too long");
+    };
+    check(deaths(&steps, Terms::DEFAULT, program));
+    check(silences(Terms::DEFAULT, program));
+    check(cuts(Terms::DEFAULT, program));
     let refused = refusals(Terms::SHORT, program);
-    let took = began.elapsed().as_secs();
-    format!(
-        "{deaths}{silences}refused to sign: {}\n{took} seconds\n",
-        refused.join(", ")
-    )
+    tell(&format!("refused to sign: {}\n", refused.join(", ")));
 }

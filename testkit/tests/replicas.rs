@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use keyglass_protocol::label::Label;
-use keyglass_testkit::cluster::{Asking, Commits, PATIENCE, Plan, Readers, Site};
+use keyglass_testkit::cluster::{Asking, Commits, PATIENCE, Plan, Readers, Site, measure};
 use keyglass_testkit::kill::{Acknowledged, Load, Observer, verify};
 use keyglass_testkit::process::poll;
+
+/// How long a replica answers after its last acknowledgement; it may be one epoch behind for a quarter of that.
+const LEASE: &str = "4s";
 
 /// A site with an auditor and two replicas that serve.
 fn site(commits: Commits) -> Site {
@@ -18,9 +22,9 @@ fn site(commits: Commits) -> Site {
     };
     let mut site = Site::new(plan, Path::new(env!("CARGO_BIN_EXE_faulty-server")));
     for replica in &mut site.replicas {
-        replica.set("replica_lease", "1s");
+        replica.set("replica_lease", LEASE);
     }
-    site.sequencers[0].set("replica_lease", "1s");
+    site.sequencers[0].set("replica_lease", LEASE);
     site.start_auditor();
     site.sequencers[0].start();
     site.sequencers[0].wait_until_ready();
@@ -103,11 +107,36 @@ fn every_answer_verifies_while_epochs_are_published_through_replicas() {
     assert!(log.contains("not passed on") && !log.contains("secret"), "{log}");
 }
 
+/// `cargo xtask long replicas` does it for longer and with figures.
+#[test]
+fn reads_go_on_while_a_sequencer_fails_over() {
+    let plan = measure::Plan {
+        accounts: 20,
+        period: Duration::from_secs(2),
+        clients: 2,
+        verified: 5,
+        sequencers: 2,
+        replica_lease: None,
+    };
+    let report = measure::run(&plan, Path::new(env!("CARGO_BIN_EXE_faulty-server")));
+    println!("{report}");
+    report.must_read_on();
+    let failover = report.failover.unwrap();
+    // Nobody waits for replicas that go on: less than one of them would answer by itself.
+    let waited = failover.published - failover.takeover;
+    assert!(waited < Duration::from_secs(10), "{waited:?}");
+}
+
 #[test]
 fn a_replica_that_cannot_follow_or_acknowledge_fences_itself_and_comes_back() {
     let mut site = site(Commits::Asynchronous);
     let trust = site.trust(&site.sequencers[0].http());
     let load = Load::start(&site.sequencers[0].http(), &trust);
+    let places = site
+        .replicas
+        .iter()
+        .map(|one| (one.http(), "/log/checkpoint".to_owned()));
+    let observer = Observer::of(places.collect(), &trust);
     load.wait_for(3);
 
     // Its standby stands still.
@@ -149,14 +178,15 @@ fn a_replica_that_cannot_follow_or_acknowledge_fences_itself_and_comes_back() {
     let enough = load.acknowledged().len() + 20;
     load.wait_for(enough);
     let waited = std::time::Instant::now();
-    poll("a second", PATIENCE, || {
-        (waited.elapsed().as_secs() >= 1).then_some(())
+    poll("the end of its lease", PATIENCE, || {
+        (waited.elapsed().as_secs() >= 4).then_some(())
     });
     site.replicas[0].wake();
     poll("its return", PATIENCE, || {
         site.replicas[0].is_ready().then_some(())
     });
     let acknowledged = load.finish();
+    let heads = observer.finish();
     let figures = {
         let readers = Readers::start(&asking(&site, &acknowledged[..3]));
         let began = std::time::Instant::now();
@@ -166,4 +196,6 @@ fn a_replica_that_cannot_follow_or_acknowledge_fences_itself_and_comes_back() {
         readers.finish()
     };
     assert!(figures.verified > 0 && figures.refused.is_empty(), "{figures:?}");
+    let seen = verify(&site.sequencers[0].http(), &trust, &heads, &acknowledged);
+    assert!(seen.epochs > 5 && seen.heads > 5, "{seen}");
 }

@@ -11,6 +11,6 @@ struct Cli {}
 
 fn main() -> Result<()> {
     let Cli {} = Cli::parse();
-    println!("{}", all(&built_beside("faulty-server")?));
+    all(&built_beside("faulty-server")?, |found| print!("{found}"));
     Ok(())
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 use keyglass_testkit::cluster::measure::{Plan, run};
 use keyglass_testkit::process::built_beside;
+
+/// So much longer may the 99th of 100 lookups take while a sequencer fails over.
+const SLOWER: f64 = 2.0;
 
 /// Starts a Postgres primary with two standbys, two sequencers, three replicas and an auditor; prints lookups per second,
 /// their latency and what they cost, and the same while the first sequencer is killed and the second takes over.
@@ -26,9 +29,9 @@ struct Cli {
     /// Sequencers; with 1 nothing fails over
     #[arg(long, default_value_t = 2)]
     sequencers: usize,
-    /// Milliseconds for which a replica answers after its last acknowledgement
-    #[arg(long, default_value_t = 15_000)]
-    replica_lease: u64,
+    /// Milliseconds for which a replica answers after its last acknowledgement; by default those of the server
+    #[arg(long)]
+    replica_lease: Option<u64>,
 }
 
 fn main() -> Result<()> {
@@ -41,6 +44,15 @@ fn main() -> Result<()> {
         sequencers: cli.sequencers.max(1),
         replica_lease: cli.replica_lease,
     };
-    print!("{}", run(&plan, &built_beside("faulty-server")?));
+    let report = run(&plan, &built_beside("faulty-server")?);
+    print!("{report}");
+    report.must_read_on();
+    if let Some(failover) = &report.failover {
+        let slower = failover.slower();
+        ensure!(
+            slower <= SLOWER,
+            "lookups took {slower:.2} times as long while a sequencer failed over"
+        );
+    }
     Ok(())
 }

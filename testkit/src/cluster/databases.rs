@@ -55,17 +55,7 @@ impl Databases {
             upstream,
             primary: 0,
         };
-        this.run(&format!(
-            "{} -D {} -U keyglass -A trust -E UTF8 --locale=C -N --wal-segsize=1",
-            this.program("initdb"),
-            this.data(0)
-        ));
-        this.start_node(0);
-        execute_on(
-            &this.url_of(0, "postgres"),
-            &format!("CREATE DATABASE {DATABASE}"),
-        )
-        .unwrap();
+        this.create(0);
         if commits == Commits::Synchronous {
             // In every copy, and in force only once there is somebody to wait for.
             let names: Vec<String> = (0..NODES).map(|node| format!("node{node}")).collect();
@@ -89,6 +79,30 @@ impl Databases {
             let sql = "SELECT count(*)::text AS line FROM pg_stat_replication WHERE state = 'streaming'";
             (self.ask(self.primary, sql)?.parse::<usize>() == Ok(NODES - 1)).then_some(())
         });
+    }
+
+    /// Starts one more server, by itself and with an empty database: for a guard. Answers its number.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn start_another(&mut self) -> usize {
+        let node = self.ports.len();
+        self.ports.push(free_ports()[0]);
+        self.upstream.push(Link::to(self.ports[node]));
+        self.create(node);
+        node
+    }
+
+    /// A new cluster with one database.
+    fn create(&self, node: usize) {
+        self.run(&format!(
+            "{} -D {} -U keyglass -A trust -E UTF8 --locale=C -N --wal-segsize=1",
+            self.program("initdb"),
+            self.data(node)
+        ));
+        self.start_node(node);
+        let sql = format!("CREATE DATABASE {DATABASE}");
+        execute_on(&self.url_of(node, "postgres"), &sql).unwrap();
     }
 
     /// The node that takes writes.
@@ -143,6 +157,12 @@ impl Databases {
 
     /// Starts a node that was killed, as what it was.
     pub fn restart(&self, node: usize) {
+        self.start_node(node);
+    }
+
+    /// Starts a standby that was killed as a primary by itself: an old copy of the database, on the same timeline.
+    pub fn restart_alone(&self, node: usize) {
+        self.run(&format!("rm {}/standby.signal", self.data(node)));
         self.start_node(node);
     }
 

@@ -28,8 +28,8 @@ pub struct Plan {
     pub verified: usize,
     /// Sequencers: with two, the first is killed while clients read.
     pub sequencers: usize,
-    /// The fence's lease, in ms.
-    pub replica_lease: u64,
+    /// The fence's lease, in ms; `None`: what the server takes by itself.
+    pub replica_lease: Option<u64>,
 }
 
 /// Lookups of one period.
@@ -63,6 +63,35 @@ pub struct Failover {
     pub during: Measured,
     /// From the kill until an update is acknowledged again.
     pub takeover: Duration,
+    /// From the kill until that update is proven by every replica.
+    pub published: Duration,
+}
+
+/// How long a takeover may take.
+const TAKEOVER: Duration = Duration::from_secs(15);
+
+impl Report {
+    /// Demands that every lookup was answered, also while a sequencer failed over, and that another one went on soon.
+    ///
+    /// # Panics
+    /// It is not so.
+    pub fn must_read_on(&self) {
+        let failover = self.failover.iter().flat_map(|one| [&one.before, &one.during]);
+        for measured in self.scaled.iter().chain(failover) {
+            assert_eq!(measured.figures.refused, [], "reads did not go on\n{self}");
+            assert!(measured.figures.verified > 0, "{self}");
+        }
+        let takeover = self.failover.as_ref().map_or(Duration::ZERO, |one| one.takeover);
+        assert!(takeover <= TAKEOVER, "{self}");
+    }
+}
+
+impl Failover {
+    /// The 99th of 100 lookups while the sequencer failed over, in parts of the one before.
+    pub fn slower(&self) -> f64 {
+        let p99 = |m: &Measured| m.figures.within(0.99).as_secs_f64();
+        p99(&self.during) / p99(&self.before)
+    }
 }
 
 impl Measured {
@@ -107,12 +136,13 @@ impl fmt::Display for Report {
         };
         writeln!(f, "before the failover: {}", failover.before)?;
         writeln!(f, "during the failover: {}", failover.during)?;
-        let p99 = |m: &Measured| m.figures.within(0.99).as_secs_f64();
-        let ratio = p99(&failover.during) / p99(&failover.before);
         writeln!(
             f,
-            "99th of 100 during / before: {ratio:.2}; an update was acknowledged again after {:.1} s",
-            failover.takeover.as_secs_f64()
+            "99th of 100 during / before: {:.2}; an update was acknowledged again after {:.1} s, and proven by every replica \
+             after {:.1} s",
+            failover.slower(),
+            failover.takeover.as_secs_f64(),
+            failover.published.as_secs_f64()
         )
     }
 }
@@ -132,7 +162,9 @@ pub fn run(plan: &Plan, program: &Path) -> Report {
         program,
     );
     for server in site.sequencers.iter_mut().chain(&mut site.replicas) {
-        server.set("replica_lease", format!("{}ms", plan.replica_lease));
+        if let Some(lease) = plan.replica_lease {
+            server.set("replica_lease", format!("{lease}ms"));
+        }
     }
     site.start_auditor();
     site.sequencers[0].start();
@@ -208,11 +240,13 @@ fn measure(site: &mut Site, asking: &Asking, work: impl FnOnce(&mut Site)) -> Me
 fn fail_over(site: &mut Site, plan: &Plan, asking: &Asking) -> Failover {
     // The stand-by waits for its turn.
     site.sequencers[1].start();
+    let admin = site.sequencers[1].admin();
+    poll("the stand-by", PATIENCE, || admin.get("/readyz").ok());
     let http = site.replicas[0].http();
     let load = Load::start(&http, &site.trust(&http));
     load.wait_for(5);
     let before = measure(site, asking, |_| wait(plan.period));
-    let mut takeover = Duration::ZERO;
+    let (mut takeover, mut published) = (Duration::ZERO, Duration::ZERO);
     let during = measure(site, asking, |site| {
         let began = Instant::now();
         site.sequencers[0].kill();
@@ -222,13 +256,29 @@ fn fail_over(site: &mut Site, plan: &Plan, asking: &Asking) -> Failover {
         // The last one may have been on its way when the sequencer died.
         load.wait_for(acknowledged + 4);
         takeover = began.elapsed();
-        wait(plan.period.saturating_sub(takeover));
+        wait_for_proof(site, &load);
+        published = began.elapsed();
+        wait(plan.period.saturating_sub(published));
     });
     load.finish();
     Failover {
         before,
         during,
         takeover,
+        published,
+    }
+}
+
+/// Waits until every replica proves the newest update.
+fn wait_for_proof(site: &Site, load: &Load) {
+    let newest = load.acknowledged().pop().unwrap();
+    for replica in &site.replicas {
+        let (http, path) = (replica.http(), format!("/v1/receipts/{}", newest.id));
+        poll("the update at a replica", PATIENCE, || {
+            let (_, body) = http.get(&path).ok()?;
+            let answer: serde_json::Value = serde_json::from_slice(&body).ok()?;
+            (answer["status"] == "included").then_some(())
+        });
     }
 }
 

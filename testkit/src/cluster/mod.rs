@@ -8,6 +8,7 @@
 //!
 //! Everything ends and all files go when these are dropped.
 
+mod auditor;
 mod databases;
 mod link;
 pub mod measure;

@@ -9,10 +9,10 @@ use keyglass_server::keys::SystemRandom;
 use keyglass_server::settings::{Layer, Settings};
 use tempfile::TempDir;
 
+use super::auditor::Auditor;
 use super::{Commits, Databases, Link, NODES, Server};
 use crate::http::Http;
-use crate::process::{Process, built, command, free_ports};
-use crate::world::{AUDITOR, ORIGIN};
+use crate::world::ORIGIN;
 
 /// What a site consists of.
 #[derive(Debug, Clone, Copy)]
@@ -45,12 +45,6 @@ pub struct Site {
     dir: TempDir,
 }
 
-struct Auditor {
-    vkey: String,
-    port: u16,
-    process: Option<Process>,
-}
-
 impl Site {
     /// Starts the databases, makes keys and settings. `program` is `faulty-server` or `keyglass-server`.
     pub fn new(plan: Plan, program: &Path) -> Self {
@@ -71,7 +65,9 @@ impl Site {
         let mut this = Self {
             to_database: Vec::new(),
             to_sequencers: Vec::new(),
-            auditor: plan.audited.then(|| Auditor::new(&dir.path().join("auditor"))),
+            auditor: plan
+                .audited
+                .then(|| Auditor::new(&dir.path().join("auditor"), front.port())),
             sequencers,
             replicas,
             databases,
@@ -87,7 +83,12 @@ impl Site {
     fn set_up_sequencers(&mut self) {
         let token = make_token(self.dir.path());
         let keys = self.sequencers[0].folder().join("keys");
+        let shared = self.shared();
+        std::fs::create_dir_all(&shared).unwrap();
         for sequencer in &mut self.sequencers {
+            for setting in ["guard", "artefacts_dir", "journal_dir"] {
+                sequencer.set(setting, shared.join(setting).display().to_string());
+            }
             copy_keys(&keys, &sequencer.folder().join("keys"), |_| true);
             let links: Vec<Link> = (0..NODES)
                 .map(|node| Link::to(self.databases.port(node)))
@@ -98,7 +99,7 @@ impl Site {
             sequencer.set("epoch_interval", "50ms");
             sequencer.set("replica_token", token.clone());
             if let Some(auditor) = &self.auditor {
-                let cosigner = format!("{} http://127.0.0.1:{}", auditor.vkey, auditor.port);
+                let cosigner = format!("{} http://127.0.0.1:{}", auditor.vkey, auditor.found_by.port());
                 sequencer.set("cosigner", vec![cosigner]);
                 sequencer.set("quorum", "1");
             }
@@ -148,6 +149,11 @@ impl Site {
         self.dir.path()
     }
 
+    /// The storage that all sequencers see: the guard, the journal and the artefacts are there.
+    pub fn shared(&self) -> PathBuf {
+        self.dir.path().join("shared")
+    }
+
     /// By which a sequencer finds a node.
     pub fn sequencer_to_database(&self, sequencer: usize, node: usize) -> &Link {
         &self.to_database[sequencer][node]
@@ -163,13 +169,22 @@ impl Site {
         &self.to_sequencers[replica][sequencer]
     }
 
+    /// By which sequencers find the auditor, and by which it finds them.
+    ///
+    /// # Panics
+    /// The plan has none.
+    pub fn auditor_links(&self) -> [&Link; 2] {
+        let auditor = self.auditor.as_ref().unwrap();
+        [&auditor.found_by, &auditor.finds]
+    }
+
     /// Starts the auditor, or starts it again after it was killed.
     ///
     /// # Panics
     /// The plan has none.
     pub fn start_auditor(&mut self) {
-        let (dir, url) = (self.dir.path(), format!("http://127.0.0.1:{}", self.front.port()));
-        self.auditor.as_mut().unwrap().start(dir, &url, &self.log_vkey);
+        let auditor = self.auditor.as_mut().unwrap();
+        auditor.start(self.dir.path(), &self.log_vkey);
     }
 
     /// SIGKILL for the auditor.
@@ -177,7 +192,7 @@ impl Site {
     /// # Panics
     /// It does not run.
     pub fn kill_auditor(&mut self) {
-        self.auditor.as_mut().unwrap().process.take().unwrap().kill();
+        self.auditor.as_mut().unwrap().kill();
     }
 
     /// A client of the auditor.
@@ -202,41 +217,6 @@ impl Site {
             TimeBounds::default(),
         )
         .unwrap()
-    }
-}
-
-impl Auditor {
-    fn new(dir: &Path) -> Self {
-        let made = command(&built("keyglass-auditor"))
-            .args(["keygen", "--name", AUDITOR, "--data-dir"])
-            .arg(dir)
-            .output()
-            .unwrap();
-        let vkeys = String::from_utf8(made.stdout).unwrap();
-        Self {
-            vkey: vkeys.lines().next().unwrap().to_owned(),
-            port: free_ports()[0],
-            process: None,
-        }
-    }
-
-    fn start(&mut self, site: &Path, directory: &str, log_vkey: &str) {
-        let arguments = [
-            "run",
-            "--directory",
-            directory,
-            "--log-vkey",
-            log_vkey,
-            "--listen",
-            &format!("127.0.0.1:{}", self.port),
-            "--data-dir",
-            &site.join("auditor").to_string_lossy(),
-            "--name",
-            AUDITOR,
-        ]
-        .map(str::to_owned);
-        let log = site.join("auditor.log");
-        self.process = Some(Process::start(&built("keyglass-auditor"), &arguments, &log));
     }
 }
 

@@ -13,20 +13,37 @@ use crate::kill::{Load, Observer, Seen, verify};
 use crate::process::poll;
 use crate::world::ORIGIN;
 
+/// Where the guard is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Guarded {
+    /// In a folder that both sequencers see.
+    ByFiles,
+    /// In a Postgres of its own.
+    ByPostgres,
+}
+
 pub(super) struct Pair {
     pub(super) site: Site,
     /// The sequencer that publishes.
     pub(super) holder: usize,
     /// By which each sequencer finds the primary.
     pub(super) to_primary: [Link; 2],
+    /// By which each finds the guard's Postgres, if the guard is there.
+    pub(super) to_guard: Vec<Link>,
     trust: Trust,
     load: Option<Load>,
     observer: Observer,
 }
 
 impl Pair {
-    /// Starts everything; the first sequencer publishes, the second stands by, clients are at work.
+    /// Starts everything; the first sequencer publishes, the second stands by, clients are at work. The guard is on shared
+    /// storage.
     pub(super) fn start(commits: Commits, terms: Terms, program: &Path) -> Self {
+        Self::start_with(Guarded::ByFiles, commits, terms, program)
+    }
+
+    /// The same with the guard where `guarded` says.
+    pub(super) fn start_with(guarded: Guarded, commits: Commits, terms: Terms, program: &Path) -> Self {
         let plan = Plan {
             commits,
             sequencers: 2,
@@ -34,19 +51,24 @@ impl Pair {
             audited: true,
         };
         let mut site = Site::new(plan, program);
-        let shared = site.dir().join("shared");
-        std::fs::create_dir_all(&shared).unwrap();
         let primary = site.databases.port(site.databases.primary());
         let to_primary = [Link::to(primary), Link::to(primary)];
+        let to_guard = match guarded {
+            Guarded::ByFiles => Vec::new(),
+            Guarded::ByPostgres => {
+                let node = site.databases.start_another();
+                let port = site.databases.port(node);
+                vec![Link::to(port), Link::to(port)]
+            }
+        };
         for (sequencer, link) in site.sequencers.iter_mut().zip(&to_primary) {
             sequencer.set("database", Databases::primary_among(&[link.port()]));
-            let place = |name: &str| shared.join(name).display().to_string();
-            sequencer.set("guard", place("guard"));
-            sequencer.set("artefacts_dir", place("artefacts"));
-            sequencer.set("journal_dir", place("journal"));
             sequencer.set("promotions", "most-advanced");
             sequencer.set("lease_ttl", terms.ttl);
             sequencer.set("lease_renew", terms.renew);
+        }
+        for (sequencer, link) in site.sequencers.iter_mut().zip(&to_guard) {
+            sequencer.set("guard", Databases::primary_among(&[link.port()]));
         }
         site.sequencers[0].start();
         site.start_auditor();
@@ -68,6 +90,7 @@ impl Pair {
             site,
             holder: 0,
             to_primary,
+            to_guard,
             trust,
             load,
             observer,
@@ -86,7 +109,7 @@ impl Pair {
     }
 
     pub(super) fn guard(&self) -> PathBuf {
-        self.site.dir().join("shared").join("guard")
+        self.site.shared().join("guard")
     }
 
     pub(super) fn wait_until_other_stands_by(&mut self) {
@@ -125,6 +148,11 @@ impl Pair {
         let load = self.load.as_ref().unwrap();
         self.observer.must_run();
         load.wait_for(load.acknowledged().len() + updates);
+    }
+
+    /// Receipts so far.
+    pub(super) fn acknowledged(&self) -> usize {
+        self.load.as_ref().unwrap().acknowledged().len()
     }
 
     /// Waits until a sequencer has ended by itself, with a non-zero code and this reason in its log.

@@ -1,0 +1,139 @@
+//! The network between two parts is cut, silently: what was sent may arrive much later.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::pair::{Guarded, Pair, stays};
+use super::{Report, Takeover, Terms};
+use crate::cluster::{Commits, PATIENCE};
+use crate::process::poll;
+
+/// Something is to stand still for so long, which is longer than a short lease.
+const STILL: Duration = Duration::from_secs(3);
+/// How much later a slow standby hears of everything.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// Cuts the publishing sequencer off from the guard's Postgres, from the auditor, and the primary from its standbys; slows the
+/// standbys down; then promotes one while the primary and its sequencer go on beside it.
+///
+/// # Panics
+/// Anything acknowledged is lost, or there is more than one history.
+pub fn cuts(terms: Terms, program: &Path) -> Report {
+    let began = Instant::now();
+    let mut pair = Pair::start_with(Guarded::ByPostgres, Commits::Synchronous, terms, program);
+    pair.publish(10);
+    from_guard(&mut pair);
+    from_auditor(&mut pair);
+    slow_standbys(&pair);
+    from_standbys(&mut pair);
+    let takeovers = vec![beside_a_promoted_one(&mut pair)];
+    Report {
+        takeovers,
+        seen: pair.verify(),
+        took: began.elapsed(),
+    }
+}
+
+/// The newest epoch that the sequencer which publishes has signed.
+fn signed(pair: &mut Pair) -> Option<f64> {
+    pair.holder().metric("keyglass_server_signed_epoch")
+}
+
+/// Waits until nothing is signed any more, and demands that it stays so while answers go on.
+fn nothing_is_signed(pair: &mut Pair) {
+    let mut before = signed(pair);
+    let mut since = Instant::now();
+    poll("the last epoch", PATIENCE, || {
+        let now = signed(pair);
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        (since.elapsed() > STILL / 3).then_some(())
+    });
+    stays("nothing is signed, and answers go on", STILL, || {
+        let answered = pair.holder().http().get("/log/checkpoint");
+        signed(pair) == before && matches!(answered, Ok((200, _)))
+    });
+}
+
+/// The lease is kept: another sequencer could not do more.
+fn from_guard(pair: &mut Pair) {
+    let holder = pair.holder;
+    pair.to_guard[holder].cut();
+    nothing_is_signed(pair);
+    pair.to_guard[holder].heal();
+    pair.publish(10);
+    assert_eq!(pair.holder, holder);
+}
+
+/// One epoch more is signed and shown to nobody. It does not matter which of the two finds the other no more.
+fn from_auditor(pair: &mut Pair) {
+    for which in 0..2 {
+        pair.site.auditor_links()[which].cut();
+        nothing_is_signed(pair);
+        pair.site.auditor_links()[which].heal();
+        pair.publish(10);
+    }
+}
+
+fn slow_standbys(pair: &Pair) {
+    let delay = |by| {
+        for node in pair.site.databases.standbys() {
+            pair.site.databases.upstream(node).delay(by);
+        }
+    };
+    delay(SLOW);
+    pair.publish(5);
+    delay(Duration::ZERO);
+}
+
+/// Nothing is acknowledged, since nobody else has it.
+fn from_standbys(pair: &mut Pair) {
+    let cut = |pair: &Pair| {
+        for node in pair.site.databases.standbys() {
+            pair.site.databases.upstream(node).cut();
+        }
+    };
+    cut(pair);
+    let mut before = pair.acknowledged();
+    let mut since = Instant::now();
+    poll("the last receipt", PATIENCE, || {
+        if pair.acknowledged() != before {
+            (before, since) = (pair.acknowledged(), Instant::now());
+        }
+        (since.elapsed() > STILL / 3).then_some(())
+    });
+    stays("nothing is acknowledged", STILL, || pair.acknowledged() == before);
+    for node in pair.site.databases.standbys() {
+        pair.site.databases.upstream(node).heal();
+    }
+    pair.publish(10);
+}
+
+/// The primary is cut off from its standbys, together with its sequencer: one of them is promoted, and the other sequencer goes
+/// on there. The first one can renew its lease for ever, and learns from the guard that it is not the one.
+fn beside_a_promoted_one(pair: &mut Pair) -> Takeover {
+    let (first, old) = (pair.holder, pair.site.databases.primary());
+    let standbys = pair.site.databases.standbys();
+    for node in &standbys {
+        pair.site.databases.upstream(*node).cut();
+    }
+    let cut = Instant::now();
+    let next = pair.site.databases.most_advanced();
+    pair.site.databases.promote(next);
+    // They lead to the new one now.
+    for node in &standbys {
+        pair.site.databases.upstream(*node).heal();
+    }
+    let other = 1 - first;
+    pair.to_primary[other].aim(pair.site.databases.port(next));
+    let takeover = pair.taken_over("a standby was promoted beside the primary", cut);
+    pair.publish(10);
+    pair.ended(first, &["guard-fenced"]);
+    pair.site.databases.kill(old);
+    pair.site.databases.copy_primary(old);
+    pair.to_primary[first].aim(pair.site.databases.port(next));
+    pair.other().start();
+    pair.wait_until_other_stands_by();
+    takeover
+}

@@ -117,14 +117,15 @@ impl Pair {
         poll("a stand-by", PATIENCE, || stands_by(other).then_some(()));
     }
 
-    /// Waits until the other one has taken over, and leads everybody to it.
+    /// Leads everybody to the other one, and waits until it has taken over.
     pub(super) fn taken_over(&mut self, after: &str, since: Instant) -> Takeover {
-        let other = self.other();
-        other.wait_until_ready();
-        let took = since.elapsed();
-        let port = other.ports()[0];
-        self.holder = 1 - self.holder;
+        let port = self.other().ports()[0];
+        // As what balances the load does, which does not send anybody to a sequencer that says nothing: the auditor would
+        // wait for it, and not cosign.
         self.site.front.aim(port);
+        self.other().wait_until_ready();
+        let took = since.elapsed();
+        self.holder = 1 - self.holder;
         Takeover {
             after: after.to_owned(),
             took,

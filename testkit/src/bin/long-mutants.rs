@@ -15,6 +15,9 @@ struct Cli {
     /// The crate
     #[arg(long, default_value = "protocol")]
     of: Of,
+    /// How many checks are away at a time, each in processes of their own
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
     /// Where to work; a folder of its own for each crate, unless this says otherwise
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -27,7 +30,8 @@ fn main() -> Result<()> {
         .folder
         .unwrap_or_else(|| target.join(format!("mutants-of-{:?}", cli.of).to_lowercase()));
     std::fs::create_dir_all(&folder)?;
-    let report = mutants::run(&folder.canonicalize()?, cli.of, &cli.filter, &mut |line| {
+    let folder = folder.canonicalize()?;
+    let report = mutants::run(&folder, cli.of, &cli.filter, cli.jobs, &mut |line| {
         println!("{line}")
     })?;
     println!("{report}");

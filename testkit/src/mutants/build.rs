@@ -13,7 +13,8 @@ use super::find::{Mutant, find};
 /// Files that hold no checks: names of reasons, tables of constants.
 const NO_CHECKS: &[&str] = &["error.rs", "problem.rs"];
 
-/// The switch: the check with the number in the environment is off.
+/// The switch: the check with the number in the environment is off. The variables are none of ours by name, so that the
+/// programs that tests start have them too.
 const SWITCH: &str = r#"
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -28,8 +29,8 @@ static STATE: OnceLock<State> = OnceLock::new();
 
 fn state() -> &'static State {
     STATE.get_or_init(|| State {
-        off: std::env::var("KEYGLASS_MUTANT").ok().and_then(|n| n.parse().ok()),
-        trace: std::env::var_os("KEYGLASS_TRACE").map(|path| {
+        off: std::env::var("MUTANT_OFF").ok().and_then(|n| n.parse().ok()),
+        trace: std::env::var_os("MUTANT_TRACE").map(|path| {
             let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
             Mutex::new((BTreeSet::new(), file.expect("the trace can be written")))
         }),
@@ -60,22 +61,24 @@ pub(super) struct Program {
 /// Makes the copy below `folder` and compiles the tests of one crate, with the features of the whole workspace.
 pub(super) fn build(folder: &Path, of: Of) -> Result<(Vec<Mutant>, Vec<Program>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-    let copy = folder.join("source");
-    if copy.exists() {
-        fs::remove_dir_all(&copy)?;
+    // Made aside and then put in place where it differs: what stays as it was is not compiled again.
+    let (copy, aside) = (folder.join("source"), folder.join("aside"));
+    if aside.exists() {
+        fs::remove_dir_all(&aside)?;
     }
-    fs::create_dir_all(&copy)?;
+    fs::create_dir_all(&aside)?;
     for file in ["Cargo.toml", "Cargo.lock"] {
-        fs::copy(root.join(file), copy.join(file))?;
+        fs::copy(root.join(file), aside.join(file))?;
     }
     for name in members(&root)?.iter().map(String::as_str).chain(["docs"]) {
-        copy_folder(&root.join(name), &copy.join(name))?;
+        copy_folder(&root.join(name), &aside.join(name))?;
         if name != of.folder() && name != "docs" {
-            without_tests(&copy.join(name))?;
+            without_tests(&aside.join(name))?;
         }
     }
+    let mutants = add_switches(&aside.join(of.folder()).join("src"))?;
+    put_in_place(&aside, &copy)?;
     let crate_folder = copy.join(of.folder());
-    let mutants = add_switches(&crate_folder.join("src"))?;
     Ok((mutants, compile(&copy, &crate_folder, &folder.join("target"))?))
 }
 
@@ -126,6 +129,33 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
             fs::copy(entry.path(), target)?;
         }
     }
+    Ok(())
+}
+
+/// Makes `to` what `from` is; files that are the same already are left alone. `from` is used up.
+fn put_in_place(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(to)? {
+        let path = entry?.path();
+        let name = path.file_name().context("a name")?;
+        if !from.join(name).exists() {
+            if path.is_dir() {
+                fs::remove_dir_all(&path)?;
+            } else {
+                fs::remove_file(&path)?;
+            }
+        }
+    }
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        let target = to.join(path.file_name().context("a name")?);
+        if path.is_dir() {
+            put_in_place(&path, &target)?;
+        } else if !target.exists() || fs::read(&path)? != fs::read(&target)? {
+            fs::rename(&path, &target)?;
+        }
+    }
+    fs::remove_dir_all(from)?;
     Ok(())
 }
 

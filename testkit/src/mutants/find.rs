@@ -1,5 +1,7 @@
 //! Finds the checks of a source file and makes each of them removable at run time.
 
+use std::fmt;
+
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{
@@ -22,6 +24,19 @@ pub struct Mutant {
     pub how: &'static str,
     /// The text of the check, on one line.
     pub text: String,
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            file,
+            line,
+            function,
+            how,
+            text,
+        } = self;
+        write!(f, "{file}:{line} {function}: {how}: {text}")
+    }
 }
 
 /// The checks of one file, and its text with a switch at each.
@@ -164,19 +179,19 @@ impl Finder<'_> {
 
 impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
-        if !is_test(&item.attrs) {
+        if !is_left_out(&item.attrs) {
             visit::visit_item_mod(self, item);
         }
     }
 
     fn visit_item_fn(&mut self, item: &'ast ItemFn) {
-        if item.sig.constness.is_none() && !is_test(&item.attrs) {
+        if item.sig.constness.is_none() && !is_left_out(&item.attrs) {
             self.function(&item.sig, &item.block);
         }
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast ImplItemFn) {
-        if item.sig.constness.is_none() && !is_test(&item.attrs) {
+        if item.sig.constness.is_none() && !is_left_out(&item.attrs) {
             self.function(&item.sig, &item.block);
         }
     }
@@ -247,11 +262,13 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 }
 
-fn is_test(attributes: &[syn::Attribute]) -> bool {
+/// Tests, and what is compiled elsewhere only.
+fn is_left_out(attributes: &[syn::Attribute]) -> bool {
     use quote::ToTokens as _;
     attributes.iter().any(|a| {
+        let text = a.to_token_stream().to_string();
         a.path().is_ident("test")
-            || (a.path().is_ident("cfg") && a.to_token_stream().to_string().contains("test"))
+            || (a.path().is_ident("cfg") && (text.contains("test") || text.contains("not (unix)")))
     })
 }
 
@@ -351,6 +368,7 @@ mod tests {
             fn tail(a: u8) -> Result<(), E> { last(a) }
             fn good(a: u8) -> bool { a > 1 && a < 7 }
             const fn fixed(a: u8) -> bool { a > 1 }
+            #[cfg(not(unix))] fn elsewhere() -> bool { true }
             #[cfg(test)] mod tests { fn t() { if x { return None; } } }
         ";
         assert_eq!(

@@ -14,7 +14,9 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
+use accepted::Accepted;
 pub use find::Mutant;
+use run::Noticed;
 
 /// The crate whose checks are taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -33,7 +35,7 @@ impl Of {
         }
     }
 
-    fn accepted(self) -> &'static [accepted::Accepted] {
+    fn accepted(self) -> &'static [Accepted] {
         match self {
             Self::Protocol => accepted::IN_PROTOCOL,
             Self::Auditor => accepted::IN_AUDITOR,
@@ -79,12 +81,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// Takes away each check of a crate whose file contains `filter`, working below `folder`. There may be several filters,
-/// separated by commas, which are done one after the other.
+/// Takes away each check of a crate whose file contains `filter`, working below `folder`, `jobs` at a time. There may be
+/// several filters, separated by commas, which are done one after the other.
 ///
 /// # Errors
 /// The crate does not build, its tests fail as they are, a check survives without a reason, or a reason is unused.
-pub fn run(folder: &Path, of: Of, filter: &str, say: &mut dyn FnMut(&str)) -> Result<Report> {
+pub fn run(folder: &Path, of: Of, filter: &str, jobs: usize, say: &mut dyn FnMut(&str)) -> Result<Report> {
     let known = of.accepted();
     let (mutants, tests) = build::build(folder, of)?;
     say(&format!(
@@ -92,35 +94,26 @@ pub fn run(folder: &Path, of: Of, filter: &str, say: &mut dyn FnMut(&str)) -> Re
         mutants.len(),
         tests.len()
     ));
-    let traced = run::trace(folder, &tests)?;
+    let traced = run::trace(folder, &tests, jobs)?;
     say(&format!(
         "{} tests reach {} checks",
         traced.tests(),
         traced.reached()
     ));
+    let chosen = in_order(&mutants, filter);
     let mut report = Report::default();
     let mut used = vec![false; known.len()];
-    for (number, mutant) in in_order(&mutants, filter) {
-        report.tried += 1;
-        if traced.notices(number) {
-            report.killed += 1;
-            continue;
+    std::thread::scope(|scope| {
+        let numbers = chosen.iter().map(|(number, _)| *number).collect();
+        for (place, noticed) in traced.try_all(scope, numbers, jobs) {
+            let mutant = chosen[place].1;
+            report.tried += 1;
+            let fate = report.note(mutant, noticed, known, &mut used);
+            say(&format!("{} of {}: {fate}", report.tried, chosen.len()));
         }
-        let line = format!(
-            "{}:{} {}: {}: {}",
-            mutant.file, mutant.line, mutant.function, mutant.how, mutant.text
-        );
-        match accepted::reason(known, mutant) {
-            Some(index) => {
-                used[index] = true;
-                report.accepted.push(format!("{line} ({})", known[index].why));
-            }
-            None => {
-                say(&format!("SURVIVED {line}"));
-                report.survived.push(line);
-            }
-        }
-    }
+    });
+    report.accepted.sort();
+    report.survived.sort();
     report.unused = known
         .iter()
         .zip(used)
@@ -129,6 +122,34 @@ pub fn run(folder: &Path, of: Of, filter: &str, say: &mut dyn FnMut(&str)) -> Re
         .collect();
     ensure!(report.survived.is_empty() && report.unused.is_empty(), "{report}");
     Ok(report)
+}
+
+impl Report {
+    /// Takes down what became of a check, and says it.
+    fn note(
+        &mut self,
+        mutant: &Mutant,
+        noticed: Option<Noticed>,
+        known: &[Accepted],
+        used: &mut [bool],
+    ) -> String {
+        if let Some(Noticed { test, stopped }) = noticed {
+            self.killed += 1;
+            let how = if stopped { "did not end" } else { "failed" };
+            return format!("{mutant}: {test} {how}");
+        }
+        match accepted::reason(known, mutant) {
+            Some(index) => {
+                used[index] = true;
+                self.accepted.push(format!("{mutant} ({})", known[index].why));
+                format!("accepted {mutant}")
+            }
+            None => {
+                self.survived.push(mutant.to_string());
+                format!("SURVIVED {mutant}")
+            }
+        }
+    }
 }
 
 /// The checks that the filters name, with their numbers, each once.

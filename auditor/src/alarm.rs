@@ -239,8 +239,8 @@ fn run(program: &Path, file: Option<&Path>, body: &[u8]) -> std::io::Result<Resu
             Some(status) if status.success() => return Ok(Ok(())),
             Some(status) => return Ok(Err(format!("it ended with {status}"))),
             None if Instant::now() >= until => {
-                child.kill()?;
-                child.wait()?;
+                // It took too long, whether it can still be ended or just has.
+                let _ = child.kill().and_then(|()| child.wait());
                 return Ok(Err("it took too long".to_owned()));
             }
             None => std::thread::sleep(GLANCE),

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use keyglass_protocol::evidence::{Claim, Evidence, Finding, MAX_EVIDENCE_BYTES, SCHEMA};
 use keyglass_protocol::message::B64;
 use keyglass_protocol::note::VerifierKey;
 use sha2::{Digest as _, Sha256};
+
+use crate::durable::{self, Readers};
 
 /// Directory of evidence files in the data directory.
 pub const EVIDENCE_DIR: &str = "evidence";
@@ -18,19 +20,14 @@ pub const EVIDENCE_DIR: &str = "evidence";
 /// # Errors
 /// The directory or file cannot be written.
 pub fn store(dir: &Path, kind: &str, bytes: &[u8]) -> io::Result<String> {
-    fs::create_dir_all(dir)?;
     let digest = hex::encode(Sha256::digest(bytes));
     let name = format!("{kind}-{}.json", digest.get(..16).unwrap_or(&digest));
     if dir.join(&name).exists() {
         return Ok(name);
     }
-    let unfinished = dir.join(format!("{name}.unfinished"));
-    let mut file = File::create(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, dir.join(&name))?;
-    File::open(dir)?.sync_all()?;
-    Ok(name)
+    fs::create_dir_all(dir)
+        .and_then(|()| durable::write(&dir.join(&name), bytes, Readers::All))
+        .map(|()| name)
 }
 
 /// Stores the evidence of a claim if a stranger would be convinced by it; answers the file's name.
@@ -126,6 +123,7 @@ mod tests {
         assert_eq!(fs::metadata(inner.join(&name)).unwrap().ino(), written);
         assert_eq!(read(&inner, &name).unwrap().as_deref(), Some(b"{}".as_slice()));
         fs::write(dir.path().join("secret.json"), b"x").unwrap();
+        fs::write(inner.join(".json"), b"x").unwrap();
         for other in [
             "../secret.json",
             "/etc/passwd",
@@ -137,5 +135,15 @@ mod tests {
         ] {
             assert_eq!(read(&inner, other).unwrap(), None, "{other}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_written_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("x-0.json")).unwrap();
+        read(dir.path(), "x-0.json").unwrap_err();
+        let in_the_way = dir.path().join("file");
+        fs::write(&in_the_way, b"x").unwrap();
+        store(&in_the_way, "bad-append", b"{}").unwrap_err();
     }
 }

@@ -5,8 +5,8 @@
 //! note tools use: `PRIVATE+KEY+<name>+<key id>+<base64 of type and 32-byte seed>`. Both keys have one name:
 //! quorums count names, so the two are one cosigner.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
@@ -18,6 +18,8 @@ use keyglass_protocol::note::{
 use keyglass_protocol::quantity::Seconds;
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::durable::{self, Readers};
 
 /// File of the Ed25519 cosignature key in the data directory.
 pub const ED25519_FILE: &str = "cosigner-ed25519.key";
@@ -260,8 +262,11 @@ impl Secret {
         };
         let line = secret.to_line()?;
         let path = Self::path(dir, kind);
-        store(dir, &path, &line).map_err(|error| KeyError::Io { path, error })?;
-        Ok(secret)
+        // A torn key file would lock the auditor out of its name.
+        match durable::write(&path, line.as_bytes(), Readers::Owner) {
+            Ok(()) => Ok(secret),
+            Err(error) => Err(KeyError::Io { path, error }),
+        }
     }
 
     /// The auditor's keys, of which this is the Ed25519 one.
@@ -341,24 +346,6 @@ fn exposed(meta: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn exposed(_: &fs::Metadata) -> bool {
     false
-}
-
-/// Whole or not at all: a torn key file would lock the auditor out of its name.
-fn store(dir: &Path, path: &Path, line: &str) -> io::Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished)?;
-    file.write_all(line.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]

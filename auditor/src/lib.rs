@@ -11,6 +11,7 @@
 
 pub mod alarm;
 pub mod clock;
+mod durable;
 pub mod evidence_files;
 pub mod follower;
 pub mod http;

@@ -17,12 +17,9 @@ impl DataDir {
     /// The directory cannot be made or written, or another process holds it
     /// ([`io::ErrorKind::WouldBlock`]).
     pub fn open(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(dir.join("lock"))?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        let lock = fs::create_dir_all(dir).and_then(|()| options.open(dir.join("lock")))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(io::Error::new(

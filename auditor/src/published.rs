@@ -4,11 +4,13 @@
 //! others have seen from this auditor, it is an old copy, and nothing is signed from it.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use keyglass_protocol::note::MAX_NOTE_BYTES;
 use sha2::{Digest as _, Sha256};
+
+use crate::durable::{self, Readers};
 
 /// Directory of these files in the data directory.
 pub const PUBLISHED_DIR: &str = "published";
@@ -23,15 +25,8 @@ fn path(data_dir: &Path, origin: &str) -> PathBuf {
 /// # Errors
 /// The directory or file cannot be written.
 pub fn keep(data_dir: &Path, origin: &str, note: &[u8]) -> io::Result<()> {
-    let path = path(data_dir, origin);
-    let dir = data_dir.join(PUBLISHED_DIR);
-    fs::create_dir_all(&dir)?;
-    let unfinished = path.with_extension("unfinished");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(note)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, &path)?;
-    File::open(dir)?.sync_all()
+    fs::create_dir_all(data_dir.join(PUBLISHED_DIR))
+        .and_then(|()| durable::write(&path(data_dir, origin), note, Readers::All))
 }
 
 /// The note that was published last; `None` if nothing was.
@@ -66,5 +61,13 @@ mod tests {
             read(dir.path(), "log.example").unwrap().as_deref(),
             Some(b"two".as_slice())
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_written_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(path(dir.path(), "log.example")).unwrap();
+        read(dir.path(), "log.example").unwrap_err();
+        keep(dir.path(), "log.example", b"one").unwrap_err();
     }
 }

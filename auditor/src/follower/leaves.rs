@@ -103,7 +103,7 @@ impl Follower {
         let leaf = place.decode()?;
         if let Some(previous) = &previous {
             Leaf::check_successor(previous, &leaf).map_err(|e| place.bad_pair(e.reason(), &[]))?;
-            self.check_not_ended(place, previous, &leaf)?;
+            self.check_not_ended(place, &leaf)?;
         }
         self.check_time(&leaf).await?;
         if let Some(new) = self.check_config(place, &leaf).await? {
@@ -128,10 +128,11 @@ impl Follower {
         }
     }
 
-    /// A document that names a successor stands in the last leaf and in no other.
-    fn check_not_ended(&self, place: &Place<'_>, previous: &Leaf, leaf: &Leaf) -> Result<(), Stop> {
-        let named = self.config.as_ref().filter(|c| c.hash() == leaf.config);
-        match named.filter(|c| previous.config == leaf.config && c.successor.is_some()) {
+    /// A document that names a successor stands in the last leaf and in no other. The document in force is that of
+    /// the leaf before; whether another may follow it is its own rule.
+    fn check_not_ended(&self, place: &Place<'_>, leaf: &Leaf) -> Result<(), Stop> {
+        let in_force = self.config.as_ref().filter(|c| c.hash() == leaf.config);
+        match in_force.filter(|c| c.successor.is_some()) {
             Some(last) => Err(place.bad_pair("log-ended", &[last.bytes(), last.bytes()])),
             None => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! Tests only: writes that fail.
+//! Tests only: writes that fail, and what was written and is lost.
 
 use diesel::connection::SimpleConnection as _;
 
@@ -26,13 +26,15 @@ pub enum BrokenWrites {
     Heads,
     /// Heartbeats are not remembered.
     Heartbeats,
+    /// Heads that were compared are not forgotten.
+    Forgetting,
     /// Cosignatures of peers are not remembered.
     Peers,
 }
 
 impl BrokenWrites {
     /// All tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Leaves,
         Self::Nodes,
         Self::Configs,
@@ -42,6 +44,7 @@ impl BrokenWrites {
         Self::Latches,
         Self::Heads,
         Self::Heartbeats,
+        Self::Forgetting,
         Self::Peers,
     ];
 
@@ -56,7 +59,26 @@ impl BrokenWrites {
             Self::Latches => "INSERT ON latches",
             Self::Heads => "INSERT ON heads",
             Self::Heartbeats => "INSERT ON heartbeats",
+            Self::Forgetting => "DELETE ON heads",
             Self::Peers => "INSERT ON peers",
+        }
+    }
+}
+
+/// Rows that get lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostRows {
+    /// Configuration documents.
+    Configs,
+    /// Subtree hashes.
+    Nodes,
+}
+
+impl LostRows {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Configs => "DELETE FROM configs",
+            Self::Nodes => "DELETE FROM nodes",
         }
     }
 }
@@ -72,6 +94,14 @@ impl AuditorStore {
             table.event()
         );
         self.write("auditor_break_writes", |conn| Ok(conn.batch_execute(&sql)?))
+    }
+
+    /// Loses the rows of one table, as a damaged disk might.
+    ///
+    /// # Errors
+    /// [`AuditorStoreError`] if the database fails.
+    pub fn lose(&self, rows: LostRows) -> Result<(), AuditorStoreError> {
+        self.write("auditor_lose", |conn| Ok(conn.batch_execute(rows.sql())?))
     }
 
     /// Makes all writes work again.

@@ -20,7 +20,7 @@ use keyglass_protocol::quantity::{ConfigHash, Epoch, LogHash, LogSize, Seconds};
 
 pub use error::AuditorStoreError;
 #[cfg(feature = "test-util")]
-pub use fault::BrokenWrites;
+pub use fault::{BrokenWrites, LostRows};
 pub use latch::{Latch, NewLatch};
 pub use watch::{Heartbeats, MAX_HEADS, PeerHead};
 

@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use keyglass_auditor::follower::Compared;
 use keyglass_auditor::peers::Peer;
+use keyglass_auditor::refusal::Stop;
 use keyglass_auditor::source::MemorySource;
 use keyglass_protocol::note::SignedCheckpoint;
 use keyglass_protocol::quantity::{LogHash, LogSize};
-use keyglass_testkit::audited::{Rig, World, auditor_keys, note};
+use keyglass_schema::auditor::BrokenWrites;
+use keyglass_testkit::audited::{Rig, START, World, auditor_keys, note};
 use sha2::Digest as _;
 
 fn log_path() -> String {
@@ -207,6 +209,24 @@ async fn an_auditor_that_lost_its_memory_is_told_by_its_peer() {
     assert_eq!(open.checkpoint().size.get(), 2);
 }
 
+/// Leaves below what was signed before may be older than the signature by any time.
+#[tokio::test]
+async fn what_was_signed_late_is_verified_again_after_a_loss_of_memory() {
+    let mut world = World::new().await;
+    world.publish(2).await;
+    let mut rig = Rig::new(&world).await;
+    rig.clock.advance(7_200_000);
+    rig.signs(2).await;
+    world
+        .source
+        .put("/log/checkpoint", rig.follower.shared().published().unwrap().note);
+    let mut lost = Rig::new(&world).await;
+    lost.clock.advance(7_200_000);
+    lost.refuses("own-state-rolled-back").await;
+    lost.clear().await;
+    lost.signs(2).await;
+}
+
 #[tokio::test]
 async fn what_was_signed_before_a_loss_of_memory_must_be_in_the_log() {
     let mut world = World::new().await;
@@ -226,4 +246,62 @@ async fn what_was_signed_before_a_loss_of_memory_must_be_in_the_log() {
     world.sign();
     lost.refuses("another-root-at-its-size").await;
     assert_eq!(lost.evidence().unwrap().0, "fork");
+}
+
+#[tokio::test]
+async fn others_are_asked_now_and_then_and_no_more_once_something_stands() {
+    let mut world = World::new().await;
+    world.publish(2).await;
+    let (mut rig, peer) = with_peer(&world).await;
+    rig.signs(2).await;
+    rig.watch().await.unwrap();
+    show(&peer, note(10, LogSize::new(2), LogHash::new([7; 32])));
+    rig.follower.watch().await.unwrap();
+    assert_eq!(rig.watch().await.unwrap_err().reason(), "two-roots-at-one-size");
+    rig.watch().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_seen_and_cannot_be_stored_is_an_error() {
+    let mut world = World::new().await;
+    world.publish(2).await;
+    let (mut rig, peer) = with_peer(&world).await;
+    rig.signs(2).await;
+    let pins = Rig::pins(&world);
+    let mut other = Rig::with_keys(world.source.clone(), pins, auditor_keys(1), Vec::new()).await;
+    other.signs(2).await;
+    show(&peer, other.follower.shared().published().unwrap().note);
+    rig.store().break_writes(BrokenWrites::Peers).unwrap();
+    assert!(matches!(rig.watch().await.unwrap_err(), Stop::Store(_)));
+    rig.store().mend_writes().unwrap();
+    // Nor is a head compared for ever that cannot be done with.
+    world.publish(1).await;
+    assert_eq!(rig.follower.compare(&world.checkpoint(10)).await, Compared::Ahead);
+    rig.signs(3).await;
+    rig.store().break_writes(BrokenWrites::Forgetting).unwrap();
+    assert!(matches!(rig.watch().await.unwrap_err(), Stop::Store(_)));
+    rig.store().mend_writes().unwrap();
+    rig.watch().await.unwrap();
+    assert_eq!(rig.latched(), None);
+}
+
+#[tokio::test]
+async fn the_operator_stands_by_newer_heads_later() {
+    for (second, reason) in [(21, None), (19, Some("heartbeat-on-older-head"))] {
+        let mut world = World::new().await;
+        let mut rig = Rig::new(&world).await;
+        rig.signs(1).await;
+        let first = world.show_readers(START / 1000 + 20, Vec::new());
+        rig.watch().await.unwrap();
+        world.publish(1).await;
+        rig.signs(2).await;
+        world.show_readers(START / 1000 + second, Vec::new());
+        let seen = rig.watch().await.map_err(|stop| stop.reason());
+        assert_eq!(seen, reason.map_or(Ok(()), Err));
+        assert_eq!(rig.latched().as_deref(), reason);
+        // A cache that is behind shows what was true.
+        world.source.put("/log/checkpoint", first);
+        rig.watch().await.unwrap();
+        assert_eq!(rig.latched().as_deref(), reason);
+    }
 }

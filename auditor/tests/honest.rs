@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+use keyglass_auditor::clock::Clock as _;
 use keyglass_auditor::follower::{Outcome, Pins, PushAnswer};
 use keyglass_protocol::config::ConfigDocument;
 use keyglass_protocol::note::{SignedCheckpoint, parse_lines};
@@ -34,12 +35,7 @@ async fn every_honest_epoch_is_signed_and_handed_in() {
         metrics.contains(r#"keyglass_auditor_signed_size{directory="log.example/1"} 5"#),
         "{metrics}"
     );
-    assert!(
-        rig.follower
-            .shared()
-            .standing(keyglass_auditor::clock::Clock::now(&*rig.clock))
-            .ready
-    );
+    assert!(rig.follower.shared().standing(rig.clock.now()).ready);
 }
 
 #[tokio::test]
@@ -53,6 +49,14 @@ async fn an_auditor_that_comes_late_verifies_everything_across_tiles() {
     let mut rig = Rig::new(&world).await;
     rig.clock.advance(1_000_000);
     rig.signs(261).await;
+    // The same for one that lost its memory and has only its signature of the end.
+    let own = rig.follower.shared().published().unwrap().note;
+    world.source.put("/log/checkpoint", own);
+    let mut lost = Rig::new(&world).await;
+    lost.clock.advance(1_000_000);
+    lost.refuses("own-state-rolled-back").await;
+    lost.clear().await;
+    lost.signs(261).await;
     // Over the edge of the next tile, and with a restart on the way.
     for _ in 0..251 {
         let staged = world.stage(1).await;
@@ -179,6 +183,35 @@ async fn the_pinned_configuration_must_be_named_before_anything_is_signed() {
     world.config = next;
     world.publish(1).await;
     rig.signs(2).await;
+    world.publish(1).await;
+    rig.signs(3).await;
+}
+
+#[tokio::test]
+async fn an_auditor_is_ready_through_a_lost_answer_and_not_through_a_refusal() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    let standing = |rig: &Rig| {
+        let standing = rig.follower.shared().standing(rig.clock.now());
+        assert_eq!(standing.ready, standing.reason.is_none());
+        standing.reason
+    };
+    assert_eq!(standing(&rig).as_deref(), Some("not-checked-yet"));
+    let first = world.first_checkpoint();
+    world.publish(1).await;
+    rig.signs(2).await;
+    assert_eq!(standing(&rig), None);
+    world.source.remove("/log/pending");
+    rig.refuses("status").await;
+    assert_eq!(standing(&rig), None);
+    rig.clock.advance(300_001);
+    assert_eq!(standing(&rig).as_deref(), Some("status"));
+    world.sign();
+    rig.signs(2).await;
+    assert_eq!(standing(&rig), None);
+    world.source.put("/log/pending", first);
+    rig.refuses("stale-head").await;
+    assert_eq!(standing(&rig).as_deref(), Some("stale-head"));
 }
 
 #[tokio::test]

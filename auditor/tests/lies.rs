@@ -8,18 +8,15 @@
 )]
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use akd::AzksValue;
-use async_trait::async_trait;
 use keyglass_auditor::follower::Compared;
-use keyglass_auditor::source::{EpochSource, MemorySource, Trouble};
 use keyglass_protocol::config::{ConfigDocument, Successor};
 use keyglass_protocol::log::{Frontier, TileKind, TilePath, bundle_entries};
 use keyglass_protocol::quantity::{ConfigHash, LogHash, LogSize};
+use keyglass_testkit::audited::faults::SecondAnswer;
 use keyglass_testkit::audited::lies::{self, Lie, Scene, Verdict, Way};
-use keyglass_testkit::audited::{Rig, World, config_values, heartbeat, note, vkey};
+use keyglass_testkit::audited::{Rig, Staged, World, config_values, heartbeat, note, vkey};
 
 async fn two_epochs() -> (World, Rig) {
     let mut world = World::new().await;
@@ -251,11 +248,34 @@ async fn implausible_times_are_refused_and_not_accused() {
     assert_eq!((rig.latched(), rig.evidence()), (None, None));
 }
 
-/// Nothing was signed yet, but the head over what was verified was seen.
+/// The head over what was verified was seen and is not signed; perhaps a smaller one was.
 #[tokio::test]
 async fn another_past_of_what_was_verified_in_part_is_proven() {
-    let mut world = World::new().await;
-    let mut rig = Rig::new(&world).await;
+    for signed in [false, true] {
+        let mut world = World::new().await;
+        let mut rig = Rig::new(&world).await;
+        if signed {
+            rig.signs(1).await;
+        }
+        let late = in_part(&mut world, &mut rig).await;
+        world.entries[1][19] ^= 1;
+        world.serve_proof(&late);
+        let staged = world.stage(1).await;
+        world.put(&staged);
+        world.sign();
+        proven(
+            &mut world,
+            &mut rig,
+            "fork of the unsigned",
+            "fork",
+            "another-root-at-its-size",
+        )
+        .await;
+    }
+}
+
+/// Three epochs more, of which the last has no proof yet.
+async fn in_part(world: &mut World, rig: &mut Rig) -> Staged {
     for _ in 0..2 {
         let staged = world.stage(1).await;
         world.put(&staged);
@@ -265,21 +285,19 @@ async fn another_past_of_what_was_verified_in_part_is_proven() {
     world.source.remove(&late.path());
     world.sign();
     rig.refuses("status").await;
-    let store = rig.store();
-    assert_eq!(store.verified(rig.log()).unwrap().size.get(), 3);
-    world.entries[1][19] ^= 1;
-    world.serve_proof(&late);
-    let staged = world.stage(1).await;
-    world.put(&staged);
-    world.sign();
-    proven(
-        &mut world,
-        &mut rig,
-        "fork of the unsigned",
-        "fork",
-        "another-root-at-its-size",
-    )
-    .await;
+    assert_eq!(rig.store().verified(rig.log()).unwrap().size.get(), 3);
+    late
+}
+
+#[tokio::test]
+async fn a_head_over_what_was_verified_in_part_is_signed() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    in_part(&mut world, &mut rig).await;
+    let smaller = world.checkpoint_of(3);
+    world.source.put("/log/pending", smaller);
+    rig.signs(3).await;
 }
 
 /// Verified, and not signed because nothing names the pinned configuration: another root is noticed even so.
@@ -293,6 +311,23 @@ async fn what_is_verified_and_not_signed_is_not_exchanged() {
     let other = note(10, LogSize::new(1), LogHash::new([3; 32]));
     world.source.put("/log/pending", other);
     rig.refuses("log-root").await;
+}
+
+/// The same with the whole of another log: two leaves contradict each other, and no word of the log is at hand to show
+/// it with.
+#[tokio::test]
+async fn another_past_of_what_is_verified_and_not_signed_ends_the_signing() {
+    let mut world = World::new().await;
+    world.publish(1).await;
+    let mut pins = Rig::pins(&world);
+    pins.config = Some(ConfigHash::new([9; 32]));
+    let mut rig = Rig::with(world.source.clone(), pins).await;
+    rig.refuses("pinned-config-unseen").await;
+    world.entries[1][19] ^= 1;
+    world.publish(1).await;
+    rig.refuses("two-leaves-at-one-index").await;
+    assert_eq!(rig.latched().as_deref(), Some("two-leaves-at-one-index"));
+    assert_eq!(rig.evidence(), None);
 }
 
 #[tokio::test]
@@ -333,33 +368,18 @@ async fn epochs_before_a_lie_stay_verified() {
     assert_eq!(rig.watched().unwrap().size, 1);
 }
 
-/// A directory that shows another thing at a path to whoever asks for the second time.
-struct SecondAnswer {
-    directory: Arc<MemorySource>,
-    path: String,
-    second: Vec<u8>,
-    asked: AtomicU64,
-}
-
-#[async_trait]
-impl EpochSource for SecondAnswer {
-    async fn get(&self, path: &str, max: u64) -> Result<Vec<u8>, Trouble> {
-        if path == self.path && self.asked.fetch_add(1, Ordering::SeqCst) == 1 {
-            return Ok(self.second.clone());
-        }
-        self.directory.get(path, max).await
-    }
-
-    async fn hand_in(&self, note: &[u8]) -> Result<(), Trouble> {
-        self.directory.hand_in(note).await
-    }
-}
-
 /// Tiles that do not fit into memory are fetched twice. What is looked at the second time must be what hashed to the
 /// signed root the first time.
 #[tokio::test]
 async fn a_tile_that_is_another_one_the_second_time_is_not_looked_at() {
     let mut world = World::new().await;
+    let source = SecondAnswer::new(
+        world.source.clone(),
+        format!("/log/{}", TilePath::new(TileKind::Entries, 0, 256).unwrap()),
+    );
+    let mut rig = Rig::with(source.clone(), Rig::pins(&world)).await;
+    // What was signed long before is in none of the tiles at hand by the end.
+    rig.signs(1).await;
     for _ in 0..512 {
         let staged = world.stage(1).await;
         world.put(&staged);
@@ -369,13 +389,7 @@ async fn a_tile_that_is_another_one_the_second_time_is_not_looked_at() {
     let mut others = world.entries[..256].to_vec();
     others[255][19] ^= 1;
     let others: Vec<&[u8]> = others.iter().map(Vec::as_slice).collect();
-    let source = SecondAnswer {
-        directory: world.source.clone(),
-        path: format!("/log/{}", TilePath::new(TileKind::Entries, 0, 256).unwrap()),
-        second: bundle_entries(&others).unwrap(),
-        asked: AtomicU64::new(0),
-    };
-    let mut rig = Rig::with(Arc::new(source), Rig::pins(&world)).await;
+    source.then(bundle_entries(&others).unwrap());
     rig.clock.advance(1_000_000);
     rig.refuses("tile-twice").await;
     assert_eq!((rig.latched(), rig.evidence()), (None, None));

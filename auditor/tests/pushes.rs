@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use keyglass_auditor::clock::Clock as _;
 use keyglass_auditor::follower::PushAnswer;
 use keyglass_auditor::keys::Keys;
 use keyglass_auditor::lock::DataDir;
@@ -17,6 +18,7 @@ use keyglass_auditor::settings::Layer;
 use keyglass_auditor::source::EpochSource;
 use keyglass_protocol::note::{AddCheckpoint, SignedCheckpoint};
 use keyglass_protocol::quantity::{LogHash, LogSize};
+use keyglass_schema::auditor::BrokenWrites;
 use keyglass_testkit::audited::{Rig, World, note};
 
 #[tokio::test]
@@ -123,6 +125,56 @@ async fn a_push_whose_proofs_are_not_there_yet_is_tried_again() {
         rig.pushes(&world, 1, checkpoint).await,
         PushAnswer::Cosigned(_)
     ));
+}
+
+#[tokio::test]
+async fn a_push_finds_what_the_directory_shows_to_others() {
+    let world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    let other = note(10, LogSize::new(1), LogHash::new([3; 32]));
+    world.source.put("/log/pending", other);
+    assert_eq!(
+        rig.pushes(&world, 1, world.checkpoint(10)).await,
+        PushAnswer::Refused("two-roots-at-one-size")
+    );
+    assert_eq!(rig.evidence().unwrap().0, "fork");
+}
+
+#[tokio::test]
+async fn a_push_that_cannot_be_stored_is_not_answered_with_a_signature() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    rig.clock.advance(1000);
+    rig.store().break_writes(BrokenWrites::Times).unwrap();
+    assert_eq!(
+        rig.pushes(&world, 1, world.checkpoint(10)).await,
+        PushAnswer::Failed
+    );
+    rig.store().mend_writes().unwrap();
+    world.publish(1).await;
+    rig.store().break_writes(BrokenWrites::Leaves).unwrap();
+    assert_eq!(
+        rig.pushes(&world, 1, world.checkpoint(10)).await,
+        PushAnswer::Failed
+    );
+    assert_eq!(rig.watched().unwrap().size, 1);
+}
+
+#[tokio::test]
+async fn what_may_pass_is_answered_with_later() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    let mut staged = world.stage(1).await;
+    staged.leaf.time = rig.clock.now().plus(61_000);
+    world.put(&staged);
+    world.sign();
+    assert_eq!(
+        rig.pushes(&world, 1, world.checkpoint(10)).await,
+        PushAnswer::Later("leaf-time-ahead")
+    );
 }
 
 struct Served {

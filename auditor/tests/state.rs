@@ -139,6 +139,9 @@ async fn a_contradiction_that_cannot_be_stored_still_stops_the_signing() {
     assert!(matches!(rig.round().await.unwrap_err(), Stop::Store(_)));
     let now = rig.clock.now();
     assert!(!rig.follower.shared().standing(now).ready);
+    // Nor does it start again as long as the evidence that is there cannot be latched.
+    let again = rig.on(rig.dir.path()).await.err().unwrap();
+    assert!(matches!(again, Stop::Store(_)), "{again}");
     // The directory takes it back; what was seen was seen.
     rig.store().mend_writes().unwrap();
     world.publish(1).await;

@@ -2,11 +2,11 @@
 //! cache that is behind.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use keyglass_auditor::source::{EpochSource, MemorySource, Trouble};
-use std::sync::Arc;
 
 /// What a network does to an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,6 +178,45 @@ impl EpochSource for BadNetwork {
         if spoiled {
             return Err(Trouble::Timeout);
         }
+        self.directory.hand_in(note).await
+    }
+}
+
+/// A directory that shows another thing at a path to whoever asks for the second time.
+pub struct SecondAnswer {
+    directory: Arc<MemorySource>,
+    path: String,
+    asked: AtomicU64,
+    second: OnceLock<Vec<u8>>,
+}
+
+impl SecondAnswer {
+    /// What `directory` shows, but for `path`.
+    pub fn new(directory: Arc<MemorySource>, path: String) -> Arc<Self> {
+        Arc::new(Self {
+            directory,
+            path,
+            asked: AtomicU64::new(0),
+            second: OnceLock::new(),
+        })
+    }
+
+    /// What it shows the second time.
+    pub fn then(&self, second: Vec<u8>) {
+        self.second.set(second).unwrap();
+    }
+}
+
+#[async_trait]
+impl EpochSource for SecondAnswer {
+    async fn get(&self, path: &str, max: u64) -> Result<Vec<u8>, Trouble> {
+        if path == self.path && self.asked.fetch_add(1, Ordering::SeqCst) == 1 {
+            return Ok(self.second.get().unwrap().clone());
+        }
+        self.directory.get(path, max).await
+    }
+
+    async fn hand_in(&self, note: &[u8]) -> Result<(), Trouble> {
         self.directory.hand_in(note).await
     }
 }

@@ -377,6 +377,14 @@ mod tests {
     }
 
     #[test]
+    fn no_key_is_made_without_randomness() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Keys::load_or_create(dir.path(), None, &mut |_| Err(io::Error::other("none")));
+        assert_eq!(error.unwrap_err().reason(), "no-randomness");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn an_auditor_from_before_gets_its_second_key() {
         let dir = tempfile::tempdir().unwrap();
         let made = make(dir.path(), Some("auditor.example")).unwrap();
@@ -413,6 +421,7 @@ mod tests {
                 "",
                 renamed.as_str(),
                 line.replace(kind, other).as_str(),
+                (line.clone() + &"\n".repeat(2000)).as_str(),
             ] {
                 fs::write(&path, bad).unwrap();
                 assert_eq!(

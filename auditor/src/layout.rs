@@ -176,12 +176,16 @@ impl ProofName {
 /// # Errors
 /// [`LayoutError`].
 pub fn read_dir(dir: &Path) -> Result<Vec<(ProofName, PathBuf)>, LayoutError> {
+    read_up_to(dir, MAX_PROOFS)
+}
+
+fn read_up_to(dir: &Path, max: usize) -> Result<Vec<(ProofName, PathBuf)>, LayoutError> {
     let mut proofs = Vec::new();
-    for epoch in entries(dir)? {
-        for previous in entries(&epoch)? {
-            for file in entries(&previous)? {
+    for epoch in entries(dir, max)? {
+        for previous in entries(&epoch, max)? {
+            for file in entries(&previous, max)? {
                 proofs.push((ProofName::of_path(&file)?, file));
-                if proofs.len() > MAX_PROOFS {
+                if proofs.len() > max {
                     return Err(LayoutError::TooMany(dir.to_owned()));
                 }
             }
@@ -194,7 +198,7 @@ pub fn read_dir(dir: &Path) -> Result<Vec<(ProofName, PathBuf)>, LayoutError> {
     Ok(proofs)
 }
 
-fn entries(dir: &Path) -> Result<Vec<PathBuf>, LayoutError> {
+fn entries(dir: &Path, max: usize) -> Result<Vec<PathBuf>, LayoutError> {
     let failed = |error: io::Error| match error.kind() {
         // A file where a directory of the layout must be.
         io::ErrorKind::NotADirectory => LayoutError::Name(dir.display().to_string()),
@@ -206,7 +210,7 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, LayoutError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(failed)? {
         found.push(entry.map_err(failed)?.path());
-        if found.len() > MAX_PROOFS {
+        if found.len() > max {
             return Err(LayoutError::TooMany(dir.to_owned()));
         }
     }
@@ -287,6 +291,21 @@ mod tests {
         assert_eq!(flaw(&[name(1, 1, 2), name(3, 2, 3)]), Some("epoch-missing"));
         assert_eq!(flaw(&[name(1, 1, 2), name(1, 1, 3)]), Some("epoch-twice"));
         assert_eq!(flaw(&[name(1, 1, 2), name(2, 1, 3)]), Some("root-chain-broken"));
+    }
+
+    #[test]
+    fn more_than_fits_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        for proof in [name(2, 1, 2), name(3, 2, 3), name(3, 2, 4)] {
+            let path = dir.path().join(proof.to_string());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"x").unwrap();
+        }
+        assert_eq!(read_up_to(dir.path(), 3).unwrap().len(), 3);
+        assert_eq!(read_up_to(dir.path(), 2).unwrap_err().reason(), "too-many-proofs");
+        // Nor are names collected without end.
+        assert_eq!(entries(dir.path(), 2).unwrap().len(), 2);
+        assert_eq!(entries(dir.path(), 1).unwrap_err().reason(), "too-many-proofs");
     }
 
     #[test]

@@ -95,12 +95,19 @@ pub async fn verify_step(
         spawn_blocking(move || runtime.block_on(akd_verifies(&proof, step)))
     });
     let appended = ours.await.map_err(|e| StepError::Broken(e.to_string()))??;
-    if let Some(akd) = akd {
-        akd.await
-            .map_err(|e| StepError::Broken(e.to_string()))?
-            .map_err(StepError::SecondOpinion)?;
+    let akd = match akd {
+        Some(akd) => Some(akd.await.map_err(|e| StepError::Broken(e.to_string()))?),
+        None => None,
+    };
+    judge(&appended, akd)
+}
+
+/// What our verifier accepts is good, unless akd's was asked and refuses.
+fn judge(appended: &Appended, akd: Option<Result<(), String>>) -> Result<u64, StepError> {
+    match akd {
+        Some(Err(error)) => Err(StepError::SecondOpinion(error)),
+        _ => Ok(appended.inserted()),
     }
-    Ok(appended.inserted())
 }
 
 /// Our verifier, a long proof on all cores. The verdict does not depend on how many threads there are.
@@ -215,6 +222,22 @@ mod tests {
         tree.get_root_hash::<WhatsAppV1Configuration, _>(&storage)
             .await
             .unwrap()
+    }
+
+    /// No proof is known that ours accepts and akd's refuses.
+    #[tokio::test]
+    async fn a_second_opinion_that_differs_refuses() {
+        let (proof, step) = step(3).await;
+        let appended = we_verify(&proof, step).unwrap();
+        assert_eq!(judge(&appended, None), Ok(3));
+        assert_eq!(judge(&appended, Some(akd_verifies(&proof, step).await)), Ok(3));
+        let other = Transition {
+            root: empty_root(),
+            ..step
+        };
+        let opinion = akd_verifies(&proof, other).await;
+        let refused = judge(&appended, Some(opinion)).unwrap_err();
+        assert_eq!(refused.reason(), "verifiers-disagree");
     }
 
     /// Long enough to be split; both verifiers see it.

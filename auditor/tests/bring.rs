@@ -11,10 +11,11 @@ use std::sync::Arc;
 use keyglass_auditor::clock::SystemClock;
 use keyglass_auditor::lock::DataDir;
 use keyglass_auditor::moments::Unwatched;
-use keyglass_auditor::run::Auditor;
+use keyglass_auditor::run::{Auditor, DATABASE_FILE};
 use keyglass_auditor::settings::Layer;
 use keyglass_auditor::source::EpochSource;
 use keyglass_protocol::quantity::{LogHash, LogSize};
+use keyglass_schema::auditor::{AuditorStore, BrokenWrites};
 use keyglass_testkit::audited::lies::{Scene, Verdict, all};
 use keyglass_testkit::audited::{World, auditor_keys, note};
 use serde_json::Value;
@@ -24,7 +25,7 @@ use tokio::task::JoinHandle;
 
 /// A running auditor that has cosigned what the world shows.
 struct Served {
-    _dir: TempDir,
+    dir: TempDir,
     base: String,
     client: reqwest::Client,
     stop: oneshot::Sender<()>,
@@ -61,7 +62,7 @@ impl Served {
         let running = tokio::spawn(async move { auditor.run(async { drop(stopped.await) }).await.unwrap() });
         let _ = rustls::crypto::ring::default_provider().install_default();
         let served = Self {
-            _dir: dir,
+            dir,
             base,
             client: reqwest::Client::new(),
             stop,
@@ -178,6 +179,12 @@ async fn evidence_is_taken_from_anybody() {
         assert!(found == status && text.contains(word), "{found} {text}");
     }
     assert_eq!(served.get("/readyz").await.0, 200);
+    // It is not said to be taken before it is latched.
+    let store = AuditorStore::open(&served.dir.path().join(DATABASE_FILE)).unwrap();
+    store.break_writes(BrokenWrites::Latches).unwrap();
+    let (status, text) = served.post("/evidence", evidence.clone()).await;
+    assert_eq!(status, 503, "{text}");
+    store.mend_writes().unwrap();
     let (status, text) = served.post("/evidence", evidence.clone()).await;
     assert_eq!(status, 200, "{text}");
     let answer: Value = serde_json::from_str(&text).unwrap();

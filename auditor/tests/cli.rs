@@ -8,6 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
+use keyglass_protocol::log::{TileKind, TilePath, bundle_entries};
 use keyglass_testkit::audited::lies::{Scene, Verdict, all};
 use keyglass_testkit::audited::{Staged, World, site};
 use keyglass_testkit::process::command;
@@ -109,7 +110,8 @@ async fn one_proof_is_verified_by_flags_or_by_name() {
     assert_eq!(reason(&["audit-file", "/nowhere", "--name", &name]).0, MALFORMED);
     // Another proof under this name.
     std::fs::write(&files[1], &steps[0].proof).unwrap();
-    assert_eq!(reason(&["audit-file", file]).0, INVALID);
+    let (code, object) = json(&["audit-file", file]);
+    assert!(code == INVALID && object["hint"].is_null(), "{object}");
     let (code, out, err) = run(&["audit-file", file]);
     assert!(
         code == INVALID && out.is_empty() && err.contains("[previous-root-mismatch]"),
@@ -163,7 +165,7 @@ async fn a_directory_of_proofs_is_verified_with_its_links() {
 
 #[tokio::test]
 async fn a_range_of_a_directory_is_verified() {
-    let (world, _) = published(12).await;
+    let (world, steps) = published(12).await;
     let base = site::serve(world.source.clone());
     let vkey = world.log_key().to_string();
     let audit = |from: &str, to: &str| {
@@ -210,6 +212,16 @@ async fn a_range_of_a_directory_is_verified() {
         "2",
     ];
     assert_eq!(reason(&stranger), (INVALID, "signature-missing".to_owned()));
+    // What lies before the range is not asked for, and nothing that does not hash to the signed root is looked at.
+    world.source.remove(&steps[3].path());
+    assert_eq!(audit("5", "5").0, GOOD);
+    assert_eq!(audit("4", "5").0, NETWORK);
+    let mut entries: Vec<&[u8]> = world.entries.iter().map(Vec::as_slice).collect();
+    entries.swap(8, 9);
+    let path = format!("/log/{}", TilePath::new(TileKind::Entries, 0, 13).unwrap());
+    world.source.put(path, bundle_entries(&entries).unwrap());
+    let (code, object) = audit("5", "12");
+    assert_eq!((code, &object["reason"]), (NETWORK, &"log-root".into()));
 }
 
 #[tokio::test]

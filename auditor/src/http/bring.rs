@@ -94,8 +94,9 @@ pub(super) async fn evidence(request: HttpRequest, routes: Data<Routes>, body: B
 async fn convict(followed: Option<&Followed>, conviction: Conviction) -> bool {
     let Some(followed) = followed else { return false };
     let (answer, answered) = oneshot::channel();
-    let sent = followed.requests.try_send(Request::Convict(conviction, answer));
-    sent.is_ok() && answered.await.unwrap_or(false)
+    // If the follower takes no more, nobody answers.
+    drop(followed.requests.try_send(Request::Convict(conviction, answer)));
+    answered.await.unwrap_or(false)
 }
 
 enum Judged {

@@ -94,6 +94,12 @@ fn values_are_checked() {
         layer.peers = Some(vec![peer.to_owned()]);
         assert_eq!(layer.settings().unwrap_err().reason(), "bad-value", "{peer}");
     }
+    let cosigner = VerifierKey::new_cosignature("a.example", &[3; 32])
+        .unwrap()
+        .to_string();
+    let mut layer = file();
+    layer.log_vkey = Some(cosigner);
+    assert_eq!(layer.settings().unwrap_err().reason(), "bad-value");
     // A log's key does not cosign.
     let mut layer = file();
     layer.peers = Some(vec![format!("{} http://x.example", log_vkey("x"))]);
@@ -108,6 +114,33 @@ fn values_are_checked() {
         env(&[("KEYGLASS_POLL_INTERVAL_MS", "x")]).unwrap_err().reason(),
         "bad-value"
     );
+}
+
+#[test]
+fn a_directory_and_its_key_may_be_given_apart_but_not_mixed_up() {
+    let mut below = file();
+    below.config_sha256 = Some("ab".repeat(32));
+    let url = Layer {
+        directory: Some("https://flag".to_owned()),
+        ..Layer::default()
+    };
+    let settings = url.over(below.clone()).settings().unwrap();
+    assert_eq!(settings.directories[0].url, "https://flag");
+    assert!(settings.directories[0].config_sha256.is_some());
+    let key = Layer {
+        log_vkey: Some(log_vkey("b.example")),
+        ..Layer::default()
+    };
+    let settings = key.clone().over(below.clone()).settings().unwrap();
+    assert_eq!(settings.directories[0].url, "http://file");
+    assert_eq!(settings.directories[0].log_vkey.name(), "b.example");
+    // Both are another directory, of which the file says nothing.
+    let both = Layer {
+        directory: Some("http://flag".to_owned()),
+        ..key
+    };
+    let settings = both.over(below).settings().unwrap();
+    assert_eq!(settings.directories[0].config_sha256, None);
 }
 
 #[test]

@@ -58,8 +58,7 @@ fn write_on(disk: &mut impl Disk, path: &Path, bytes: &[u8], readers: Readers) -
     disk.write(&mut file, bytes)?;
     disk.sync(&file)?;
     disk.rename(&unfinished, path)?;
-    let dir = path.parent().filter(|dir| *dir != Path::new(""));
-    let dir = disk.open(OpenOptions::new().read(true), dir.unwrap_or(Path::new(".")))?;
+    let dir = disk.open(OpenOptions::new().read(true), path.parent().unwrap_or(path))?;
     disk.sync(&dir)
 }
 
@@ -78,19 +77,17 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    /// Fails at one of its steps.
+    /// Fails once, after some steps.
     struct Failing {
-        steps: u32,
+        after: i32,
     }
 
     impl Failing {
         fn step<T>(&mut self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-            match self.steps {
-                0 => Err(io::Error::other("the disk failed")),
-                _ => {
-                    self.steps -= 1;
-                    work()
-                }
+            self.after -= 1;
+            match self.after {
+                -1 => Err(io::Error::other("the disk failed")),
+                _ => work(),
             }
         }
     }
@@ -120,14 +117,14 @@ mod tests {
         write(&path, b"old", Readers::All).unwrap();
         // Open, write, sync, rename, open the directory, sync it.
         for steps in 0..6 {
-            let mut disk = Failing { steps };
+            let mut disk = Failing { after: steps };
             let error = write_on(&mut disk, &path, b"new", Readers::All).unwrap_err();
             assert_eq!(error.to_string(), "the disk failed", "after {steps} steps");
             let expected: &[u8] = if steps <= 3 { b"old" } else { b"new" };
             assert_eq!(fs::read(&path).unwrap(), expected, "after {steps} steps");
             fs::write(&path, b"old").unwrap();
         }
-        write_on(&mut Failing { steps: 6 }, &path, b"new", Readers::All).unwrap();
+        write_on(&mut Failing { after: 6 }, &path, b"new", Readers::All).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 

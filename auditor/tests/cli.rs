@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use keyglass_protocol::log::{TileKind, TilePath, bundle_entries};
+use keyglass_protocol::tree::MAX_AUDIT_PROOF_BYTES;
 use keyglass_testkit::audited::lies::{Scene, Verdict, all};
 use keyglass_testkit::audited::{Staged, World, site};
 use keyglass_testkit::process::command;
@@ -108,6 +109,18 @@ async fn one_proof_is_verified_by_flags_or_by_name() {
         (USAGE, "bad-root".to_owned())
     );
     assert_eq!(reason(&["audit-file", "/nowhere", "--name", &name]).0, MALFORMED);
+    // No file, or one that nobody would read.
+    let folder = dir.path().to_str().unwrap();
+    let unreadable = (MALFORMED, "unreadable-file".to_owned());
+    assert_eq!(reason(&["audit-file", folder, "--name", &name]), unreadable);
+    let long = dir.path().join("long");
+    let size = MAX_AUDIT_PROOF_BYTES as u64 + 1;
+    std::fs::File::create(&long).unwrap().set_len(size).unwrap();
+    let too_long = (MALFORMED, "too-long".to_owned());
+    assert_eq!(
+        reason(&["audit-file", long.to_str().unwrap(), "--name", &name]),
+        too_long
+    );
     // Another proof under this name.
     std::fs::write(&files[1], &steps[0].proof).unwrap();
     let (code, object) = json(&["audit-file", file]);

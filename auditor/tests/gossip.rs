@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use keyglass_auditor::follower::Compared;
+use keyglass_auditor::follower::{Compared, PushAnswer};
 use keyglass_auditor::peers::Peer;
 use keyglass_auditor::refusal::Stop;
 use keyglass_auditor::source::MemorySource;
@@ -224,7 +224,9 @@ async fn what_was_signed_late_is_verified_again_after_a_loss_of_memory() {
     lost.clock.advance(7_200_000);
     lost.refuses("own-state-rolled-back").await;
     lost.clear().await;
-    lost.signs(2).await;
+    let pushed = lost.pushes(&world, 2, world.checkpoint(10)).await;
+    assert!(matches!(pushed, PushAnswer::Cosigned(_)), "{pushed:?}");
+    assert_eq!(lost.store().verified(lost.log()).unwrap().size.get(), 2);
 }
 
 #[tokio::test]

@@ -11,12 +11,15 @@ use std::collections::BTreeSet;
 
 use akd::AzksValue;
 use keyglass_auditor::follower::Compared;
-use keyglass_protocol::config::{ConfigDocument, Successor};
+use keyglass_protocol::config::{ConfigDocument, ConfigValues, Successor};
 use keyglass_protocol::log::{Frontier, TileKind, TilePath, bundle_entries};
+use keyglass_protocol::note::{Note, cosign};
 use keyglass_protocol::quantity::{ConfigHash, LogHash, LogSize};
 use keyglass_testkit::audited::faults::SecondAnswer;
 use keyglass_testkit::audited::lies::{self, Lie, Scene, Verdict, Way};
-use keyglass_testkit::audited::{Rig, Staged, World, config_values, heartbeat, note, vkey};
+use keyglass_testkit::audited::{
+    Rig, START, Staged, World, config_values, heartbeat, note, signing_key, vkey,
+};
 
 async fn two_epochs() -> (World, Rig) {
     let mut world = World::new().await;
@@ -120,20 +123,32 @@ fn there_are_at_least_forty_lies_with_names_of_their_own() {
 
 #[tokio::test]
 async fn a_leaf_after_the_last_is_proven() {
-    let (mut world, mut rig) = two_epochs().await;
-    let mut values = config_values();
-    values.previous_config_sha256 = Some(world.config.hash());
-    let log_vkey = vkey("next.example/log", 99);
-    values.successor = Some(Successor {
-        origin: log_vkey.origin().clone(),
-        log_vkey,
-    });
-    world.config = ConfigDocument::create(&values).unwrap();
+    for (taken_back, reason) in [(false, "log-ended"), (true, "config-after-successor")] {
+        let (mut world, mut rig) = two_epochs().await;
+        let mut values = config_values();
+        values.previous_config_sha256 = Some(world.config.hash());
+        let log_vkey = vkey("next.example/log", 99);
+        values.successor = Some(Successor {
+            origin: log_vkey.origin().clone(),
+            log_vkey,
+        });
+        names(&mut world, &values);
+        world.publish(1).await;
+        rig.signs(3).await;
+        if taken_back {
+            values.previous_config_sha256 = Some(world.config.hash());
+            values.successor = None;
+            names(&mut world, &values);
+        }
+        world.publish(1).await;
+        proven(&mut world, &mut rig, "after the end", "bad-leaf", reason).await;
+    }
+}
+
+/// Leaves name this configuration from now on.
+fn names(world: &mut World, values: &ConfigValues) {
+    world.config = ConfigDocument::create(values).unwrap();
     world.serve_config(world.config.bytes());
-    world.publish(1).await;
-    rig.signs(3).await;
-    world.publish(1).await;
-    proven(&mut world, &mut rig, "after the end", "bad-leaf", "log-ended").await;
 }
 
 #[tokio::test]
@@ -275,7 +290,7 @@ async fn another_past_of_what_was_verified_in_part_is_proven() {
 }
 
 /// Three epochs more, of which the last has no proof yet.
-async fn in_part(world: &mut World, rig: &mut Rig) -> Staged {
+async fn publish_in_part(world: &mut World) -> Staged {
     for _ in 0..2 {
         let staged = world.stage(1).await;
         world.put(&staged);
@@ -284,9 +299,27 @@ async fn in_part(world: &mut World, rig: &mut Rig) -> Staged {
     world.put(&late);
     world.source.remove(&late.path());
     world.sign();
+    late
+}
+
+/// They are published and verified as far as can be.
+async fn in_part(world: &mut World, rig: &mut Rig) -> Staged {
+    let late = publish_in_part(world).await;
     rig.refuses("status").await;
     assert_eq!(rig.store().verified(rig.log()).unwrap().size.get(), 3);
     late
+}
+
+#[tokio::test]
+async fn a_head_that_is_verified_in_part_is_compared_with_what_others_brought() {
+    let mut world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    let other = note(10, LogSize::new(4), LogHash::new([7; 32]));
+    assert_eq!(rig.follower.compare(&other).await, Compared::Ahead);
+    publish_in_part(&mut world).await;
+    rig.refuses("two-roots-at-one-size").await;
+    assert_eq!(rig.evidence().unwrap().0, "fork");
 }
 
 #[tokio::test]
@@ -380,7 +413,7 @@ async fn a_tile_that_is_another_one_the_second_time_is_not_looked_at() {
     let mut rig = Rig::with(source.clone(), Rig::pins(&world)).await;
     // What was signed long before is in none of the tiles at hand by the end.
     rig.signs(1).await;
-    for _ in 0..512 {
+    for _ in 0..768 {
         let staged = world.stage(1).await;
         world.put(&staged);
     }
@@ -393,5 +426,23 @@ async fn a_tile_that_is_another_one_the_second_time_is_not_looked_at() {
     rig.clock.advance(1_000_000);
     rig.refuses("tile-twice").await;
     assert_eq!((rig.latched(), rig.evidence()), (None, None));
-    rig.signs(513).await;
+    rig.signs(769).await;
+
+    // An auditor that lost its memory has signed something in a tile that is not at hand for long.
+    let head = world.checkpoint_of(300);
+    let text = Note::parse(&head).unwrap().text().to_owned();
+    let line = cosign(
+        rig.keys.name(),
+        &signing_key(21),
+        &text,
+        rig.watched().unwrap().at,
+    );
+    world
+        .source
+        .put("/log/checkpoint", heartbeat(&head, START / 1000, vec![line]));
+    let mut lost = Rig::new(&world).await;
+    lost.clock.advance(1_000_000);
+    lost.refuses("own-state-rolled-back").await;
+    lost.clear().await;
+    lost.signs(769).await;
 }

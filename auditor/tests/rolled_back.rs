@@ -12,10 +12,10 @@ use keyglass_auditor::follower::{Follower, PushAnswer};
 use keyglass_auditor::peers::Peer;
 use keyglass_auditor::refusal::Stop;
 use keyglass_auditor::source::MemorySource;
-use keyglass_protocol::note::AddCheckpoint;
+use keyglass_protocol::note::{AddCheckpoint, Note, cosign};
 use keyglass_protocol::quantity::LogSize;
 use keyglass_schema::auditor::BrokenWrites;
-use keyglass_testkit::audited::{Rig, World, auditor_keys};
+use keyglass_testkit::audited::{Rig, World, auditor_keys, heartbeat, note, signing_key};
 use sha2::Digest as _;
 use tempfile::TempDir;
 
@@ -91,6 +91,21 @@ async fn another_root_at_the_same_size_is_noticed() {
     world.source.put("/log/checkpoint", own(&twin));
     assert_eq!(rig.watch().await.unwrap_err().reason(), REASON);
     rig.refuses("latched").await;
+}
+
+/// The log has signed a size that it has not, and somebody with our key has, too.
+#[tokio::test]
+async fn another_size_of_the_same_root_is_noticed() {
+    let world = World::new().await;
+    let mut rig = Rig::new(&world).await;
+    rig.signs(1).await;
+    let head = note(10, LogSize::new(9), world.root());
+    let time = rig.watched().unwrap().at;
+    let text = Note::parse(&head).unwrap().text().to_owned();
+    let line = cosign(rig.keys.name(), &signing_key(21), &text, time);
+    let shown = heartbeat(&head, time.get(), vec![line]);
+    world.source.put("/log/checkpoint", shown);
+    assert_eq!(rig.watch().await.unwrap_err().reason(), REASON);
 }
 
 #[tokio::test]

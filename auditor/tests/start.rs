@@ -12,7 +12,7 @@ use keyglass_auditor::follower::PushAnswer;
 use keyglass_auditor::refusal::Stop;
 use keyglass_auditor::source::EpochSource;
 use keyglass_protocol::config::ConfigDocument;
-use keyglass_protocol::log::{TileKind, TilePath, bundle_entries, empty_root};
+use keyglass_protocol::log::{TILE_WIDTH, TileKind, TilePath, bundle_entries, empty_root, leaf_hash};
 use keyglass_protocol::quantity::{LogHash, LogSize};
 use keyglass_schema::auditor::BrokenWrites;
 use keyglass_testkit::audited::faults::SecondAnswer;
@@ -21,11 +21,16 @@ use keyglass_testkit::audited::{Rig, World, config_values, note, vkey};
 /// Size of the checkpoint that is started from.
 const SIZE: u64 = 4;
 
-/// A log of five epochs.
+/// A log of five epochs. The proofs before the checkpoint are gone.
 async fn world() -> World {
     let mut world = World::new().await;
-    for _ in 0..SIZE {
-        world.publish(1).await;
+    for size in 2..=SIZE + 1 {
+        let staged = world.stage(1).await;
+        world.put(&staged);
+        world.sign();
+        if size <= SIZE {
+            world.source.remove(&staged.path());
+        }
     }
     world
 }
@@ -79,6 +84,22 @@ async fn the_last_leaf_is_the_one_under_the_checkpoint() {
     let mut rig = from(&world, world.checkpoint_of(SIZE)).await;
     rig.refuses("start-leaf").await;
     assert_eq!(rig.latched(), None);
+}
+
+/// A log may drop a partial tile for the full one, which has all its hashes.
+#[tokio::test]
+async fn a_tile_has_as_many_hashes_as_its_name_says() {
+    let world = world().await;
+    let all: Vec<u8> = world
+        .entries
+        .iter()
+        .flat_map(|entry| *leaf_hash(entry).as_bytes())
+        .collect();
+    world.source.remove(&tile(TileKind::Hashes(0)));
+    let full = TilePath::new(TileKind::Hashes(0), 0, TILE_WIDTH).unwrap();
+    world.source.put(format!("/log/{full}"), all);
+    let mut rig = from(&world, world.checkpoint_of(SIZE)).await;
+    rig.refuses("hash-count").await;
 }
 
 /// The tile of hashes is asked for twice.

@@ -54,8 +54,7 @@ impl Follower {
         if request.old > new.size {
             return Ok(PushAnswer::Malformed("old-larger-than-checkpoint"));
         }
-        let signed = self.signed().await?;
-        let (size, root) = match &signed {
+        let (size, root) = match self.signed().await? {
             Some(signed) => (signed.size, signed.root),
             None => (LogSize::ZERO, keyglass_protocol::log::empty_root()),
         };
@@ -68,7 +67,7 @@ impl Follower {
             Err(error) => return Ok(PushAnswer::Refused(error.reason())),
             Ok(()) => {}
         }
-        if signed.is_some() && new.size == size && self.verified().await?.size >= size {
+        if new.size == size && self.verified().await?.size >= size {
             return self.refresh(head).await;
         }
         self.reach(head).await?;

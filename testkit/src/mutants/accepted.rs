@@ -17,7 +17,13 @@ pub(super) struct Accepted {
 }
 
 /// Those of `auditor`. One that does not survive any more fails the run.
-pub(super) const IN_AUDITOR: &[Accepted] = &[];
+pub(super) const IN_AUDITOR: &[Accepted] = &[Accepted {
+    file: "follower/start.rs",
+    function: "check_last",
+    how: "its outcome is ignored",
+    text: "Err(Damage::NoTile.at(TILES).into())",
+    why: "a subtree has a level below 64, so one of the eight turns returns; the line is there for the compiler",
+}];
 
 /// Those of `protocol`.
 pub(super) const IN_PROTOCOL: &[Accepted] = &[

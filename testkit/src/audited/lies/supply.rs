@@ -82,6 +82,12 @@ pub(super) const LIES: &[Lie] = &[
     supply("a configuration that is withheld", "status", |s| {
         s.publish_with(|next| next.leaf.config = ConfigHash::new([7; 32]));
     }),
+    supply("another configuration than the leaf names", "config-hash", |s| {
+        let hash = ConfigHash::new([7; 32]);
+        let other = s.world.config.bytes().to_vec();
+        s.world.source.put(format!("/v1/config/{hash}"), other);
+        s.publish_with(|next| next.leaf.config = hash);
+    }),
     supply("a checkpoint that never ends", "too-large", |s| {
         s.world.source.put("/log/pending", vec![b'a'; 1 << 20]);
     }),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -139,6 +140,7 @@ impl Test {
         command
             .current_dir(&self.folder)
             .args(["--exact", &self.name])
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -156,7 +158,10 @@ impl Test {
                 Some(status) if status.success() => return End::Good,
                 Some(_) => return End::Failed,
                 None if Instant::now() > until => {
-                    child.kill().expect("it is our child");
+                    // With the programs that it started, which may not end either.
+                    let group = format!("-{}", child.id());
+                    let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
+                    assert!(killed.is_ok_and(|status| status.success()), "it is our group");
                     child.wait().expect("it is our child");
                     return End::Stopped;
                 }

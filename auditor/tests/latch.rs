@@ -1,6 +1,6 @@
 //! `latch show` and `latch clear` of the real program.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::as_conversions, reason = "tests")]
 
 use std::fs::File;
 use std::path::Path;

@@ -137,7 +137,7 @@ fn request_body(body: &Body) -> Value {
             content.insert(PROTOBUF_MEDIA_TYPE.to_owned(), json!({}));
         }
         Body::Note => {
-            content.insert("text/plain".to_owned(), json!({ "schema": { "type": "string" } }));
+            content.insert("text/plain".to_owned(), json!({ "schema": reference("Note") }));
         }
     }
     json!({ "required": true, "content": content })

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keyglass_monitoring::Registry;
 use keyglass_protocol::message::{B64, PutRequest};
 use keyglass_protocol::note::{Checkpoint, Note, cosign};
 use keyglass_protocol::quantity::{KeyVersion, LogHash, LogSize, Seconds};
 use keyglass_protocol::record::{AccountBody, AccountKind, Role};
 use keyglass_schema::test_database::Backend;
 use keyglass_server::clock::Clock as _;
+use keyglass_server::http;
 use keyglass_server::settings::Layer;
 use keyglass_testkit::tokens::Platform;
 use keyglass_testkit::world::{FIRST_TIME, ORIGIN, Person};
@@ -228,7 +230,7 @@ fn update(record: &[u8]) -> Vec<u8> {
 }
 
 /// One path for each operation, with the method and a body of its type.
-fn each_operation(site: &Site) -> Vec<(&'static str, String, &'static str)> {
+fn each_operation() -> Vec<(&'static str, String, &'static str)> {
     let json = "application/json";
     let mut all: Vec<(&str, String, &str)> = Vec::new();
     for name in ["accounts/alice", "handles/alice", "phones/+14155550100"] {
@@ -239,7 +241,7 @@ fn each_operation(site: &Site) -> Vec<(&'static str, String, &'static str)> {
     all.push(("POST", "/v1/lookups".to_owned(), json));
     all.push(("GET", format!("/v1/receipts/{}", "ab".repeat(32)), ""));
     all.push(("GET", "/v1/config".to_owned(), ""));
-    all.push(("GET", format!("/v1/config/{}", site.service.config.hash()), ""));
+    all.push(("GET", format!("/v1/config/{}", "ab".repeat(32)), ""));
     for path in [
         "/v1/openapi.json",
         "/log/checkpoint",
@@ -276,7 +278,7 @@ async fn everywhere(coverage: &mut Coverage) {
     );
     let site = Site::begun(&slow).await;
     // Heads that never end, all at once.
-    let operations = each_operation(&site);
+    let operations = each_operation();
     let address = site.url.trim_start_matches("http://").to_owned();
     let slow_ones = operations.iter().map(|(method, path, kind)| {
         let head = head_of(method, path, kind).into_bytes();
@@ -321,7 +323,7 @@ async fn spent(coverage: &mut Coverage) {
         .await
         != 429
     {}
-    for (method, path, media_type) in each_operation(&site) {
+    for (method, path, media_type) in each_operation() {
         // A second may pass and give one request back.
         while coverage
             .send(
@@ -340,7 +342,7 @@ async fn unready(coverage: &mut Coverage) {
     let place = Place::new(Backend::Sqlite);
     let site = Site::open(&place).await;
     let alice = Person::new("alice", 1);
-    for (method, path, media_type) in each_operation(&site) {
+    for (method, path, media_type) in each_operation() {
         let body = match (method, path.as_str()) {
             ("PUT", _) => update(alice.newest.bytes()),
             ("POST", "/v1/lookups") => br#"{"labels":["account:a"]}"#.to_vec(),
@@ -354,6 +356,20 @@ async fn unready(coverage: &mut Coverage) {
             .await;
     }
     site.close().await;
+}
+
+/// While another server has the lease.
+async fn standing_by(coverage: &mut Coverage) {
+    let place = Place::new(Backend::Sqlite);
+    let registry = Registry::new("keyglass-server", "test").unwrap();
+    let serving = http::serve_stand_by(&place.settings(), registry).unwrap();
+    for (method, path, media_type) in each_operation() {
+        let request = format!("{}\r\n", head_of(method, &path, media_type));
+        let answer = crate::bad_input::raw_at(serving.api.to_string(), request.into_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{method} {path}: {answer}");
+        coverage.note_raw(method, &path, &answer);
+    }
+    serving.stop_around(async {}).await;
 }
 
 #[test]
@@ -374,6 +390,7 @@ fn every_documented_answer_is_given_and_no_other() {
         log(&mut coverage, &place, &site, &witness).await;
         site.close().await;
         unready(&mut coverage).await;
+        standing_by(&mut coverage).await;
         everywhere(&mut coverage).await;
         spent(&mut coverage).await;
         assert_eq!(

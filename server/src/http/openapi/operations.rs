@@ -56,13 +56,14 @@ pub(super) enum Content {
     Nothing,
 }
 
-/// What any request can be refused with, before it is known what it asks for.
+/// What any request can be refused with, before it is known what it asks for; by a server that stands by, all are.
 pub(super) const EVERYWHERE: &[Problem] = &[
     MalformedRequest,
     Timeout,
     UnsupportedMediaType,
     TooManyRequests,
     HeadersTooLarge,
+    Unavailable,
 ];
 
 const LOOKUP: &[Problem] = &[
@@ -72,7 +73,6 @@ const LOOKUP: &[Problem] = &[
     NotAcceptable,
     SinceBeyondNewest,
     UnknownSize,
-    Unavailable,
 ];
 const PHONE_LOOKUP: &[Problem] = &[
     MalformedLabel,
@@ -82,7 +82,6 @@ const PHONE_LOOKUP: &[Problem] = &[
     NotAcceptable,
     SinceBeyondNewest,
     UnknownSize,
-    Unavailable,
 ];
 const PUT_ACCOUNT: &[Problem] = &[
     MalformedBody,
@@ -101,7 +100,6 @@ const PUT_ACCOUNT: &[Problem] = &[
     VersionLimit,
     KindNotAccepted,
     Holding,
-    Unavailable,
 ];
 const PUT_HANDLE: &[Problem] = &[
     MalformedBody,
@@ -122,7 +120,6 @@ const PUT_HANDLE: &[Problem] = &[
     AccountAbsent,
     KindNotAccepted,
     Holding,
-    Unavailable,
 ];
 const PUT_PHONE: &[Problem] = &[
     MalformedBody,
@@ -143,7 +140,6 @@ const PUT_PHONE: &[Problem] = &[
     AccountAbsent,
     KindNotAccepted,
     Holding,
-    Unavailable,
 ];
 
 const HASH: &str = r#"{"type":"string","pattern":"^[0-9a-f]{64}$"}"#;
@@ -341,7 +337,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Forbidden,
             NotAcceptable,
             TooLarge,
-            Unavailable,
         ],
         ..READ
     },
@@ -389,7 +384,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
         description: "Byte for byte: leaves name its hash. The header Keyglass-Registration says open or token.",
         answer: "The document",
         content: Content::Json("Configuration"),
-        problems: &[Unavailable],
         ..READ
     },
     Operation {
@@ -419,7 +413,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answer: "A signed note",
         content: Content::Note,
         tagged: true,
-        problems: &[Unavailable],
+        problems: &[],
         ..LOG
     },
     Operation {
@@ -429,7 +423,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answer: "A signed note",
         content: Content::Note,
         tagged: true,
-        problems: &[Unavailable],
+        problems: &[],
         ..LOG
     },
     Operation {

@@ -27,6 +27,7 @@ pub mod migration;
 pub mod mixed;
 pub mod mutants;
 pub mod process;
+pub mod schemathesis;
 pub mod thief;
 pub mod tokens;
 pub mod vectors;

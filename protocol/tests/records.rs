@@ -631,3 +631,24 @@ fn the_kind_is_that_of_an_accounts_record_only() {
     let short = AccountKind::of_record(b"KGA1");
     assert_eq!(short.unwrap_err().reason(), "truncated");
 }
+
+/// What was judged ahead of its epoch counts in another one only if the platform's keys do.
+#[test]
+fn keys_count_alike_within_a_period_until_the_import_ends() {
+    let period = |from, import, recovery, closed: Option<u64>| RulesPeriod {
+        from: Epoch::new(from),
+        import_key: Some([import; 32]),
+        import_closed_after: closed.map(Epoch::new),
+        recovery_key: Some([recovery; 32]),
+    };
+    let periods = vec![
+        period(1, 1, 1, None),
+        period(10, 2, 1, None),
+        period(20, 2, 2, Some(25)),
+    ];
+    let origin = "keyglass.test/rules".parse().unwrap();
+    let rules = Rules::new(origin, Limits::default(), false, periods);
+    let alike = |one, other| rules.same_keys(Epoch::new(one), Epoch::new(other));
+    assert!(alike(1, 9) && alike(10, 19) && alike(20, 25) && alike(26, 27));
+    assert!(!alike(9, 10) && !alike(19, 20) && !alike(25, 26) && !alike(0, 1));
+}

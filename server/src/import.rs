@@ -7,13 +7,14 @@
 //! A crash at any moment is harmless. What is in the tree is recognised by its bytes and counted as known; how far the
 //! file was read is kept beside the database ([`position`]), so that a second run begins where the first one ended.
 
+mod ahead;
 mod check;
 mod lines;
 mod position;
 mod ready;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +22,6 @@ use keyglass_protocol::quantity::Epoch;
 use keyglass_schema::StoreError;
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 pub use check::BadRecord;
 
@@ -31,16 +31,17 @@ use crate::publisher::{Direct, PublishError, Publisher, Steps};
 use crate::server::{self, Running, ServerError, StandBy};
 use crate::service::Service;
 use crate::settings::Settings;
+use ahead::ReadAhead;
 use check::{Checker, Verdict};
 use lines::Lines;
 use position::Position;
-use ready::{Batch, Readier, ReadyLine};
+use ready::ReadyLine;
 
 /// Most lines of one epoch. akd holds each node that it touches several times over while it publishes: twice as many lines
 /// take half as much memory again, and are not measurably faster.
 const MAX_BATCH_LINES: usize = 5_000;
-/// Most bytes of records in one epoch. 64 MiB.
-const MAX_BATCH_BYTES: usize = 64 << 20;
+/// Most bytes of records in one epoch; up to five batches are in memory. 16 MiB.
+const MAX_BATCH_BYTES: usize = 16 << 20;
 
 /// What to import.
 #[derive(Debug, Clone)]
@@ -190,13 +191,6 @@ impl Importing {
     }
 }
 
-fn died(file: &Path) -> ImportError {
-    ImportError::Io {
-        path: file.to_owned(),
-        error: io::Error::other("the thread that reads it died"),
-    }
-}
-
 /// One run of an import.
 struct Run {
     service: Arc<Service>,
@@ -236,12 +230,9 @@ impl Run {
         if at.offset > 0 {
             self.watcher.resumed(&at);
         }
-        let mut reading = self.read_ahead(lines, at.epoch);
+        let mut batches = ReadAhead::start(lines, Arc::clone(&self.service), at.epoch);
         loop {
-            let (lines, batch) = reading.await.map_err(|_| died(&import.file))?;
-            let batch = batch.map_err(io)?;
-            // Read while this batch is published: the next one, for the epoch that comes after it.
-            reading = self.read_ahead(lines, at.epoch.next().unwrap_or(at.epoch));
+            let batch = batches.next().await.map_err(io)?;
             let mut left = batch.lines;
             while !left.is_empty() {
                 left = self.epochful(import, left, &mut at).await?;
@@ -250,20 +241,6 @@ impl Run {
                 return Ok(at);
             }
         }
-    }
-
-    /// Reads the next batch on threads of its own, for the epoch after `newest`.
-    fn read_ahead(&self, mut lines: Lines, newest: Epoch) -> JoinHandle<(Lines, io::Result<Batch>)> {
-        let most = self.service.settings.max_batch.min(MAX_BATCH_LINES);
-        let readier = Readier {
-            rules: self.service.config.in_force().rules().clone(),
-            epoch: newest.next().unwrap_or(newest),
-            vrf: self.service.keys.vrf.clone(),
-        };
-        tokio::task::spawn_blocking(move || {
-            let batch = ready::read(&mut lines, most, &readier);
-            (lines, batch)
-        })
     }
 
     /// Fills one epoch from the front of these lines and publishes it; the lines that belong into a later one.

@@ -96,6 +96,11 @@ impl Rules {
         &self.limits
     }
 
+    /// Whether the platform's keys count in the one epoch as in the other.
+    pub fn same_keys(&self, one: Epoch, other: Epoch) -> bool {
+        self.import_key(one) == self.import_key(other) && self.recovery_key(one) == self.recovery_key(other)
+    }
+
     fn period(&self, epoch: Epoch) -> Option<&RulesPeriod> {
         self.periods.iter().rev().find(|p| p.from <= epoch)
     }

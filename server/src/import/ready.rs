@@ -2,8 +2,7 @@
 //! record can be judged alone, and their places in the tree computed.
 
 use std::io;
-use std::panic::resume_unwind;
-use std::thread::{self, ScopedJoinHandle};
+use std::sync::Arc;
 
 use keyglass_protocol::error::FormatError;
 use keyglass_protocol::label::{AccountId, Label};
@@ -66,23 +65,23 @@ impl Either {
 /// A decoded record.
 pub(super) struct Ready {
     pub(super) record: Either,
-    /// What the rules say of it as an account's first version in this epoch.
-    first: Option<(Epoch, Result<(), RecordError>)>,
+    /// What these rules say of it as an account's first version in this epoch.
+    first: Option<(Arc<Rules>, Epoch, Result<(), RecordError>)>,
 }
 
 impl Ready {
-    fn new(bytes: &[u8], rules: &Rules, epoch: Epoch) -> Result<Self, RecordError> {
+    fn new(bytes: &[u8], rules: &Arc<Rules>, epoch: Epoch) -> Result<Self, RecordError> {
         let record = Either::decode(bytes)?;
         let first = match &record {
             Either::Account(account) if account.version == KeyVersion::FIRST => {
-                Some((epoch, check_first(rules, account, epoch)))
+                Some((Arc::clone(rules), epoch, check_first(rules, account, epoch)))
             }
             _ => None,
         };
         Ok(Self { record, first })
     }
 
-    /// The verdict on an account's first version; made now if it was foreseen for another epoch.
+    /// The verdict on an account's first version; made now if it was foreseen under other rules or keys.
     pub(super) fn first(
         &self,
         rules: &Rules,
@@ -90,7 +89,9 @@ impl Ready {
         epoch: Epoch,
     ) -> Result<(), RecordError> {
         match &self.first {
-            Some((foreseen, verdict)) if *foreseen == epoch => verdict.clone(),
+            Some((under, foreseen, verdict)) if **under == *rules && rules.same_keys(*foreseen, epoch) => {
+                verdict.clone()
+            }
             _ => check_first(rules, record, epoch),
         }
     }
@@ -109,9 +110,8 @@ pub(super) struct ReadyLine {
 }
 
 /// What lines are made ready with.
-#[derive(Clone)]
 pub(super) struct Readier {
-    pub(super) rules: Rules,
+    pub(super) rules: Arc<Rules>,
     /// The epoch that they will probably come into.
     pub(super) epoch: Epoch,
     pub(super) vrf: Vrf,
@@ -129,50 +129,34 @@ impl Readier {
 
     fn record(&self, bytes: &[u8]) -> Result<Ready, BadRecord> {
         let ready = Ready::new(bytes, &self.rules, self.epoch)?;
-        if !matches!(ready.first, Some((_, Err(_)))) {
+        if !matches!(ready.first, Some((_, _, Err(_)))) {
             self.vrf.foresee(&ready.record.label(), ready.record.version());
         }
         Ok(ready)
     }
 
-    /// On all cores, in the order of the file.
-    fn all(&self, lines: Vec<Line>) -> Vec<ReadyLine> {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let share = lines.len().div_ceil(cores).max(1);
-        let mut lines = lines.into_iter();
-        thread::scope(|scope| {
-            let mut threads = Vec::with_capacity(cores);
-            while lines.len() > 0 {
-                let share: Vec<_> = lines.by_ref().take(share).collect();
-                threads
-                    .push(scope.spawn(|| share.into_iter().map(|line| self.line(line)).collect::<Vec<_>>()));
-            }
-            let done = threads.into_iter().map(ScopedJoinHandle::join);
-            done.flat_map(|part| part.unwrap_or_else(|panic| resume_unwind(panic)))
-                .collect()
-        })
+    /// In the order of the file.
+    pub(super) fn all(&self, lines: Vec<Line>) -> Vec<ReadyLine> {
+        lines.into_iter().map(|line| self.line(line)).collect()
     }
 }
 
 /// Lines of one batch.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub(super) lines: Vec<ReadyLine>,
+pub(super) struct Batch<L = ReadyLine> {
+    pub(super) lines: Vec<L>,
     /// Whether the file ends here.
     pub(super) ended: bool,
 }
 
-/// Reads at most `most` lines and makes them ready.
-pub(super) fn read(lines: &mut Lines, most: usize, readier: &Readier) -> io::Result<Batch> {
-    let (mut read, mut bytes, mut ended) = (Vec::new(), 0_usize, false);
-    while read.len() < most && bytes < MAX_BATCH_BYTES {
-        let Some(line) = lines.next()? else {
-            ended = true;
-            break;
+/// Reads at most `most` lines.
+pub(super) fn read(from: &mut Lines, most: usize) -> io::Result<Batch<Line>> {
+    let (mut lines, mut bytes) = (Vec::new(), 0_usize);
+    while lines.len() < most && bytes < MAX_BATCH_BYTES {
+        let Some(line) = from.next()? else {
+            return Ok(Batch { lines, ended: true });
         };
         bytes = bytes.saturating_add(line.len());
-        read.push(line);
+        lines.push(line);
     }
-    let lines = readier.all(read);
-    Ok(Batch { lines, ended })
+    Ok(Batch { lines, ended: false })
 }

@@ -22,8 +22,9 @@ pub const VRF_PROOF_LEN: usize = 80;
 /// What one kept proof takes in memory, its share of the table included. Bytes.
 const KEPT: u64 = 192;
 
-/// Places that are known ahead of their publish: those of three epochs of an import. About 2 MiB when full.
-const FORESEEN: usize = 16_384;
+/// Places that are known ahead of their publish: more than those of the batches that an import makes ready. About 4 MiB when
+/// full.
+const FORESEEN: usize = 32_768;
 
 /// The VRF key of the log. It never changes, and every reader needs it: akd derives its commitment key from it.
 #[derive(Clone)]

@@ -7,13 +7,14 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use keyglass_auditor::source::{EpochSource, HttpSource, Trouble};
+use keyglass_auditor::source::{EpochSource, HttpSource, SILENCE, Trouble};
 use keyglass_auditor::step;
 use keyglass_auditor::steps::{BadStep, Limits, verify_steps};
 use keyglass_protocol::epoch::Leaf;
@@ -87,6 +88,71 @@ async fn a_signature_that_is_not_taken_is_not_handed_in() {
         refused.hand_in(b"note").await,
         Err(Trouble::Status { status: 403, .. })
     ));
+}
+
+const FOUR: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfour";
+
+/// Reads the head of a request; false at the end of the connection.
+fn read_request(stream: &TcpStream) -> bool {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    lines.any(|line| line.is_empty())
+}
+
+#[tokio::test]
+async fn a_directory_that_says_nothing_is_waited_for_no_longer_than_stated() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = HttpSource::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let (asked, is_asked) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(read_request(&stream));
+        stream.write_all(&FOUR.as_bytes()[..FOUR.len() - 1]).unwrap();
+        asked.send(stream).unwrap();
+    });
+    let waiting = tokio::spawn(async move { source.get("/log/pending", 4).await });
+    // Kept open, and silent in the middle of its answer.
+    let _stream = is_asked.await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(SILENCE - Duration::from_millis(100)).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished(), "it may still say the rest");
+    tokio::time::advance(SILENCE).await;
+    assert_eq!(waiting.await.unwrap(), Err(Trouble::Timeout));
+}
+
+#[tokio::test]
+async fn after_a_silence_no_other_old_connection_is_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = HttpSource::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let (stands_still, both) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
+    let still = Arc::clone(&stands_still);
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            let (still, both) = (Arc::clone(&still), Arc::clone(&both));
+            std::thread::spawn(move || {
+                let mut first = number < 2;
+                while read_request(&stream) {
+                    if first {
+                        both.wait();
+                    }
+                    first = false;
+                    // The two old connections lead to one that stands still, new ones to another.
+                    if number >= 2 || !still.load(Ordering::SeqCst) {
+                        (&stream).write_all(FOUR.as_bytes()).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let (one, two) = tokio::join!(source.get("/a", 4), source.get("/b", 4));
+    assert_eq!((one, two), (Ok(b"four".to_vec()), Ok(b"four".to_vec())));
+    stands_still.store(true, Ordering::SeqCst);
+    tokio::time::pause();
+    assert_eq!(source.get("/c", 4).await, Err(Trouble::Timeout));
+    tokio::time::resume();
+    assert_eq!(source.get("/d", 4).await, Ok(b"four".to_vec()));
 }
 
 /// Has nothing, and counts who asks at once.

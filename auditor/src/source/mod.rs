@@ -17,7 +17,7 @@ pub use fetch::{
     LEAVES_PER_TILE, MAX_CHECKPOINT_BYTES, MAX_CONFIG_BYTES, MAX_ENTRY_BYTES, audit_proof, checkpoint,
     config, entries, hash_tile, pending,
 };
-pub use http::HttpSource;
+pub use http::{HttpSource, SILENCE};
 pub use memory::MemorySource;
 
 /// The directory's public files, by path.

@@ -127,9 +127,9 @@ impl Publisher {
             } else if found.signed < found.leaves {
                 self.sign(found.leaves).await?;
             } else if found.head < found.signed {
+                // Whoever has just taken over answers from the head before, however long a cosigner lets it wait.
+                self.finish(found.head).await?;
                 if !self.cosign(found.signed).await? {
-                    // Whoever took over meanwhile answers from the head before, however long the quorum takes.
-                    self.finish(found.head).await?;
                     return Ok(Progress::AwaitingQuorum);
                 }
             } else {

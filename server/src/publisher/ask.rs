@@ -16,6 +16,8 @@ use thiserror::Error;
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a cosigner may take to say what it has seen: who takes over answers nobody before.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(4);
 /// Attempts at one cosigner: the first may only teach us its size.
 const ATTEMPTS: usize = 2;
 /// Media type of a 409 that states the cosigner's size.
@@ -110,7 +112,10 @@ impl Asker {
     /// [`AskError`]; [`AskError::Status`] 404 if it holds none.
     pub async fn head(&self, url: &str, log: &VerifierKey) -> Result<SignedCheckpoint, AskError> {
         let name = hex::encode(Sha256::digest(log.name()));
-        let request = self.client.get(format!("{url}/{name}/checkpoint"));
+        let request = self
+            .client
+            .get(format!("{url}/{name}/checkpoint"))
+            .timeout(HEAD_TIMEOUT);
         let response = request
             .send()
             .await

@@ -90,6 +90,28 @@ fn a_new_process_answers_from_the_durable_head_while_the_quorum_is_awaited() {
     });
 }
 
+/// A cosigner that keeps a takeover waiting keeps no reader waiting.
+#[test]
+fn a_new_process_answers_before_it_asks_anybody() {
+    run(async {
+        let (place, mut site, witness, outside) = cosigned(Layer::default()).await;
+        let (alice, bob) = (Person::new("alice", 1), Person::new("bob", 2));
+        site.publish(&place, &alice.label(), alice.newest.bytes()).await;
+        witness.set(Mood::Broken);
+        site.accept(&bob.label(), bob.newest.bytes()).await;
+        assert_eq!(site.advance().await.unwrap(), Progress::AwaitingQuorum);
+        site.close().await;
+        let mut site = Site::open(&place).await;
+        place.stop_at.arm(Some(Step::CosignersAsked));
+        assert!(site.try_advance().await.is_none(), "it asked");
+        assert_eq!(
+            outside.account(&site, &alice.label()).await,
+            Some(alice.newest.clone())
+        );
+        site.close().await;
+    });
+}
+
 #[test]
 fn a_late_quorum_holds_readers_and_refuses_updates() {
     for mood in [Mood::Broken, Mood::Lies] {

@@ -104,6 +104,16 @@ impl FromStr for Mark {
 }
 
 impl State {
+    /// Whether no sequencer with a larger number than `ours` has claimed it.
+    pub(super) fn not_above(&self, ours: u64) -> Result<(), GuardError> {
+        let found = self.claim.as_ref().map(|claim| claim.fence);
+        if found.is_some_and(|found| found > ours) {
+            let ours = Some(ours);
+            return Err(GuardError::Fenced { ours, found });
+        }
+        Ok(())
+    }
+
     /// The state after a swap by the sequencer whose number is `own`.
     pub(super) fn swapped(
         &self,

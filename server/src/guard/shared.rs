@@ -78,18 +78,13 @@ impl SharedGuard {
     /// # Errors
     /// [`GuardError::Fenced`].
     pub fn still_ours(&self, ours: u64) -> Result<(), GuardError> {
-        let found = match self.state() {
-            Ok(state) => state.claim.map(|claim| claim.fence),
+        match self.state() {
+            Ok(state) => state.not_above(ours),
             Err(error) => {
                 tracing::debug!(reason = error.reason(), %error, "the guard was not asked");
-                None
+                Ok(())
             }
-        };
-        if found.is_some_and(|found| found > ours) {
-            let ours = Some(ours);
-            return Err(GuardError::Fenced { ours, found });
         }
-        Ok(())
     }
 
     /// Remembers that `database` is complete enough to go on from, whatever was remembered before. By hand only.
@@ -114,8 +109,12 @@ impl SharedGuard {
 }
 
 impl Guard for SharedGuard {
+    /// Whoever was replaced is told so: to it, what the next one has signed looks as if its own database were an old backup.
     fn read(&self) -> Result<Option<Guarded>, GuardError> {
-        Ok(self.state()?.guarded)
+        let own = *self.inner.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state()?;
+        own.map_or(Ok(()), |own| state.not_above(own))?;
+        Ok(state.guarded)
     }
 
     fn swap(&self, expected: Option<Guarded>, next: Guarded) -> Result<(), GuardError> {

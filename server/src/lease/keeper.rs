@@ -138,7 +138,12 @@ impl Keeper {
         asked
     }
 
-    /// Stops renewing and gives the lease back. Blocking.
+    /// How long the lease lasts without being renewed.
+    pub fn ttl(&self) -> Duration {
+        self.terms.ttl
+    }
+
+    /// Stops renewing and gives the lease back. Blocking, for ever if the database says nothing.
     pub fn release(mut self) {
         let _ended = self.stop.send(Tell::Stop);
         let joined = self.thread.take().map(JoinHandle::join);

@@ -157,7 +157,7 @@ impl At {
                 Ok((Leased(Some(lease)), Box::new(guard), store))
             }
             Err(error) => {
-                let _released = tokio::task::spawn_blocking(move || keeper.release()).await;
+                give_back(keeper).await;
                 Err(error.into())
             }
         }
@@ -249,10 +249,19 @@ impl Leased {
     /// Gives it back.
     pub(crate) async fn release(self) {
         if let Some(lease) = self.0 {
-            let released = tokio::task::spawn_blocking(move || lease.keeper.release());
-            if released.await.is_err() {
-                tracing::error!("the lease is not given back");
-            }
+            give_back(lease.keeper).await;
         }
+    }
+}
+
+/// Gives a lease back. A database that does not answer, such as a primary that was cut off from its standbys, is waited for no
+/// longer than the lease lasts: then it has ended by itself.
+async fn give_back(keeper: Keeper) {
+    let limit = keeper.ttl();
+    let released = tokio::task::spawn_blocking(move || keeper.release());
+    match tokio::time::timeout(limit, released).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => tracing::error!("the lease is not given back"),
+        Err(_) => tracing::warn!("the lease is not given back: the database does not answer"),
     }
 }

@@ -234,6 +234,24 @@ fn who_finds_the_guard_claimed_signs_nothing() {
     });
 }
 
+/// Not that its database is an old backup, which it would seem to be.
+#[test]
+fn who_was_replaced_in_the_guard_is_told_so_when_it_reads_it() {
+    run(async {
+        let machines = Machines::new();
+        stop(machines.start("a").await.unwrap()).await;
+        let (first, second) = (machines.guard(), machines.guard());
+        let mut claim = first.state().unwrap().claim.unwrap();
+        claim.fence += 1;
+        first.claim(&claim).unwrap();
+        assert_eq!(first.read().unwrap(), first.state().unwrap().guarded);
+        claim.fence += 1;
+        second.claim(&claim).unwrap();
+        assert_eq!(first.read().unwrap_err().reason(), "guard-fenced");
+        assert_eq!(second.read().unwrap(), second.state().unwrap().guarded);
+    });
+}
+
 #[test]
 fn a_promotion_of_which_nothing_is_known_is_refused_until_it_is_accepted() {
     run(async {

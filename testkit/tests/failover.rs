@@ -38,7 +38,7 @@ fn a_sequencer_that_stands_still_or_is_cut_off_changes_nothing_later() {
 fn a_network_that_is_cut_anywhere_stops_what_it_must_and_no_more() {
     let report = cuts(Terms::SHORT, program());
     check(&report);
-    assert_eq!(report.takeovers.len(), 1);
+    assert_eq!(report.takeovers.len(), 2);
 }
 
 #[test]

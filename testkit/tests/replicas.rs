@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use keyglass_protocol::label::Label;
 use keyglass_testkit::cluster::{Asking, Commits, NODES, PATIENCE, Plan, Readers, Site, measure};
 use keyglass_testkit::failover::LIMIT;
+use keyglass_testkit::http::Http;
 use keyglass_testkit::kill::{Acknowledged, Load, Observer, verify};
 use keyglass_testkit::process::poll;
 
@@ -94,10 +95,7 @@ fn every_answer_verifies_while_epochs_are_published_through_replicas() {
     for http in [&first, &second] {
         let last = acknowledged.last().unwrap();
         poll("the last update at a replica", PATIENCE, || {
-            let path = format!("/v1/receipts/{}", last.id);
-            let (_, body) = http.get(&path).ok()?;
-            let answer: serde_json::Value = serde_json::from_slice(&body).ok()?;
-            (answer["status"] == "included").then_some(())
+            is_included(http, last).then_some(())
         });
     }
     let seen = verify(&site.sequencers[0].http(), &trust, &heads, &acknowledged);
@@ -185,20 +183,103 @@ fn reads_go_on_while_the_primary_is_replaced() {
     assert_eq!(seen.late, 0, "{seen}");
 }
 
+/// One replica finds no sequencer, the other not its database: the next sequencer waits for neither longer than their lease.
+#[test]
+fn replicas_that_are_cut_off_while_a_sequencer_fails_over_answer_nothing_old() {
+    let plan = Plan {
+        commits: Commits::Synchronous,
+        sequencers: 2,
+        replicas: 2,
+        audited: true,
+    };
+    let mut site = Site::new(plan, Path::new(env!("CARGO_BIN_EXE_faulty-server")));
+    for server in site.sequencers.iter_mut().chain(&mut site.replicas) {
+        server.set("replica_lease", LEASE);
+    }
+    start(&mut site);
+    site.sequencers[1].start();
+    let admin = site.sequencers[1].admin();
+    poll("the stand-by", PATIENCE, || admin.get("/readyz").ok());
+    let front = Http::local(site.front.port());
+    let trust = site.trust(&front);
+    let places = site
+        .replicas
+        .iter()
+        .map(|one| (one.http(), "/log/checkpoint".to_owned()));
+    let (load, observer) = (
+        Load::start(&front, &trust),
+        Observer::of(places.collect(), &trust),
+    );
+    load.wait_for(6);
+
+    let killed = Instant::now();
+    site.sequencers[0].kill();
+    for sequencer in 0..2 {
+        site.replica_to_sequencer(0, sequencer).cut();
+    }
+    site.replica_to_database(1).cut();
+    site.sequencers[1].wait_until_ready();
+    assert!(killed.elapsed() < LIMIT, "{:?}", killed.elapsed());
+    site.front.aim(site.sequencers[1].ports()[0]);
+    let enough = load.acknowledged().len() + 10;
+    load.wait_for(enough);
+    let last = load.acknowledged().pop().unwrap();
+    poll("an epoch after the failover", PATIENCE, || {
+        nothing_old(&site);
+        is_included(&site.sequencers[1].http(), &last).then_some(())
+    });
+    for replica in 0..2 {
+        poll("its fence", PATIENCE, || {
+            nothing_old(&site);
+            reason(&site, replica)
+        });
+    }
+
+    for sequencer in 0..2 {
+        site.replica_to_sequencer(0, sequencer).heal();
+    }
+    site.replica_to_database(1).heal();
+    poll("the updates since", PATIENCE, || {
+        nothing_old(&site);
+        (published(&site, &load).len() >= enough).then_some(())
+    });
+    let (acknowledged, heads) = (load.finish(), observer.finish());
+    let seen = verify(&site.sequencers[1].http(), &trust, &heads, &acknowledged);
+    assert_eq!(seen.late, 0, "{seen}");
+}
+
+/// No replica answers from before the epoch that came before the second sequencer's newest.
+fn nothing_old(site: &Site) {
+    let size = |http: Http| {
+        let (status, body) = http.get("/log/checkpoint").ok()?;
+        let text = String::from_utf8(body).unwrap();
+        (status == 200).then(|| text.lines().nth(1).unwrap().parse::<u64>().unwrap())
+    };
+    let newest = size(site.sequencers[1].http()).unwrap();
+    for replica in &site.replicas {
+        if let Some(shown) = size(replica.http()) {
+            assert!(shown + 1 >= newest, "{shown} beside {newest}");
+        }
+    }
+}
+
 /// What either replica proves to be in the log.
 fn published(site: &Site, load: &Load) -> Vec<Acknowledged> {
     let mut acknowledged = load.acknowledged();
     acknowledged.retain(|update| {
-        site.replicas.iter().all(|replica| {
-            let path = format!("/v1/receipts/{}", update.id);
-            let Ok((200, body)) = replica.http().get(&path) else {
-                return false;
-            };
-            let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
-            answer["status"] == "included"
-        })
+        let mut replicas = site.replicas.iter();
+        replicas.all(|replica| is_included(&replica.http(), update))
     });
     acknowledged
+}
+
+/// Whether somebody proves an update to be in the log.
+fn is_included(http: &Http, update: &Acknowledged) -> bool {
+    let Ok((200, body)) = http.get(&format!("/v1/receipts/{}", update.id)) else {
+        return false;
+    };
+    let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    answer["status"] == "included"
 }
 
 #[test]

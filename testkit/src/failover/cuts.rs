@@ -3,13 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::pair::{Guarded, Pair, stays};
+use super::pair::{Guarded, Pair, STILL, nothing_is_signed, stays};
 use super::{Report, Takeover, Terms};
 use crate::cluster::{Commits, PATIENCE};
 use crate::process::poll;
 
-/// Something is to stand still for so long, which is longer than a short lease.
-const STILL: Duration = Duration::from_secs(3);
 /// How much later a slow standby hears of everything.
 const SLOW: Duration = Duration::from_millis(100);
 
@@ -26,34 +24,15 @@ pub fn cuts(terms: Terms, program: &Path) -> Report {
     from_auditor(&mut pair);
     slow_standbys(&pair);
     from_standbys(&mut pair);
-    let takeovers = vec![beside_a_promoted_one(&mut pair)];
+    let takeovers = vec![
+        beside_a_promoted_one(&mut pair, Knowing::Guard),
+        beside_a_promoted_one(&mut pair, Knowing::Nobody),
+    ];
     Report {
         takeovers,
         seen: pair.verify(),
         took: began.elapsed(),
     }
-}
-
-/// The newest epoch that the sequencer which publishes has signed.
-fn signed(pair: &mut Pair) -> Option<f64> {
-    pair.holder().metric("keyglass_server_signed_epoch")
-}
-
-/// Waits until nothing is signed any more, and demands that it stays so while answers go on.
-fn nothing_is_signed(pair: &mut Pair) {
-    let mut before = signed(pair);
-    let mut since = Instant::now();
-    poll("the last epoch", PATIENCE, || {
-        let now = signed(pair);
-        if now != before {
-            (before, since) = (now, Instant::now());
-        }
-        (since.elapsed() > STILL / 3).then_some(())
-    });
-    stays("nothing is signed, and answers go on", STILL, || {
-        let answered = pair.holder().http().get("/log/checkpoint");
-        signed(pair) == before && matches!(answered, Ok((200, _)))
-    });
 }
 
 /// The lease is kept: another sequencer could not do more.
@@ -107,14 +86,27 @@ fn from_standbys(pair: &mut Pair) {
     for node in pair.site.databases.standbys() {
         pair.site.databases.upstream(node).heal();
     }
+    pair.find_holder();
     pair.publish(10);
 }
 
+/// Whom a sequencer that was cut off together with its primary still reaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Knowing {
+    /// The guard, from which it learns that it is not the one any more.
+    Guard,
+    /// Nobody, until the network is whole again.
+    Nobody,
+}
+
 /// The primary is cut off from its standbys, together with its sequencer: one of them is promoted, and the other sequencer goes
-/// on there. The first one can renew its lease for ever, and learns from the guard that it is not the one.
-fn beside_a_promoted_one(pair: &mut Pair) -> Takeover {
+/// on there. The first one can renew its lease for ever.
+fn beside_a_promoted_one(pair: &mut Pair, knowing: Knowing) -> Takeover {
     let (first, old) = (pair.holder, pair.site.databases.primary());
     let standbys = pair.site.databases.standbys();
+    if knowing == Knowing::Nobody {
+        pair.to_guard[first].cut();
+    }
     for node in &standbys {
         pair.site.databases.upstream(*node).cut();
     }
@@ -129,6 +121,14 @@ fn beside_a_promoted_one(pair: &mut Pair) -> Takeover {
     pair.to_primary[other].aim(pair.site.databases.port(next));
     let takeover = pair.taken_over("a standby was promoted beside the primary", cut);
     pair.publish(10);
+    if knowing == Knowing::Nobody {
+        let signed = |pair: &Pair| pair.site.sequencers[first].metric("keyglass_server_signed_epoch");
+        let before = signed(pair);
+        stays("nothing is signed without the guard", STILL, || {
+            signed(pair) == before
+        });
+        pair.to_guard[first].heal();
+    }
     pair.ended(first, &["guard-fenced"]);
     pair.site.databases.kill(old);
     pair.site.databases.copy_primary(old);

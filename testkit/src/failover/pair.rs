@@ -22,6 +22,9 @@ pub(super) enum Guarded {
     ByPostgres,
 }
 
+/// Something is to stand still for so long, which is longer than a short lease.
+pub(super) const STILL: Duration = Duration::from_secs(3);
+
 pub(super) struct Pair {
     pub(super) site: Site,
     /// The sequencer that publishes.
@@ -117,19 +120,37 @@ impl Pair {
         poll("a stand-by", PATIENCE, || stands_by(other).then_some(()));
     }
 
-    /// Leads everybody to the other one, and waits until it has taken over.
+    /// Waits until the other one has taken over, and leads everybody to it: what balances the load sends nobody to a
+    /// sequencer that is not ready, and so the auditor may wait for an answer of the first one until then.
     pub(super) fn taken_over(&mut self, after: &str, since: Instant) -> Takeover {
-        let port = self.other().ports()[0];
-        // As what balances the load does, which does not send anybody to a sequencer that says nothing: the auditor would
-        // wait for it, and not cosign.
-        self.site.front.aim(port);
-        self.other().wait_until_ready();
+        let other = self.other();
+        other.wait_until_ready();
         let took = since.elapsed();
+        let port = other.ports()[0];
         self.holder = 1 - self.holder;
+        self.site.front.aim(port);
         Takeover {
             after: after.to_owned(),
             took,
         }
+    }
+
+    /// Finds out which sequencer has the lease after neither could write for longer than one lasts, and leads everybody to it.
+    /// If it is the other one, the first has ended and stands by.
+    pub(super) fn find_holder(&mut self) {
+        let sequencers = &self.site.sequencers;
+        let found = poll("a sequencer that is ready", PATIENCE, || {
+            (0..sequencers.len()).find(|which| sequencers[*which].is_ready())
+        });
+        if found == self.holder {
+            return;
+        }
+        let first = std::mem::replace(&mut self.holder, found);
+        let port = self.holder().ports()[0];
+        self.site.front.aim(port);
+        self.ended(first, &["fenced", "guard-fenced"]);
+        self.other().start();
+        self.wait_until_other_stands_by();
     }
 
     /// Kills the primary and promotes the standby that has most.
@@ -210,4 +231,26 @@ pub(super) fn stays(what: &str, time: Duration, mut holds: impl FnMut() -> bool)
         assert!(holds(), "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The newest epoch that the sequencer which publishes has signed.
+fn signed(pair: &mut Pair) -> Option<f64> {
+    pair.holder().metric("keyglass_server_signed_epoch")
+}
+
+/// Waits until nothing is signed any more, and demands that it stays so while answers go on.
+pub(super) fn nothing_is_signed(pair: &mut Pair) {
+    let mut before = signed(pair);
+    let mut since = Instant::now();
+    poll("the last epoch", PATIENCE, || {
+        let now = signed(pair);
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        (since.elapsed() > STILL / 3).then_some(())
+    });
+    stays("nothing is signed, and answers go on", STILL, || {
+        let answered = pair.holder().http().get("/log/checkpoint");
+        signed(pair) == before && matches!(answered, Ok((200, _)))
+    });
 }

@@ -93,6 +93,34 @@ fn an_armed_publish_at_another_epoch_writes_nothing() {
 }
 
 #[test]
+fn labels_that_are_said_to_be_new_are_not_looked_for_and_must_be_new() {
+    on_both(|database| {
+        runtime().block_on(async {
+            let tree = database.open().tree();
+            let stored = akd(tree.clone()).await;
+            let memory = akd(AsyncInMemoryDatabase::new()).await;
+            let new = |from: usize, to: usize| {
+                let all = common::updates(to, 1).into_iter().skip(from);
+                all.map(|(label, _)| label.0).collect()
+            };
+            tree.arm_for_new(Epoch::ZERO, new(0, 5));
+            assert_eq!(publish(&stored, 5, 1).await, publish(&memory, 5, 1).await);
+            // Some are new, the others get their second version.
+            tree.arm_for_new(Epoch::new(1), new(5, 9));
+            assert_eq!(publish(&stored, 9, 2).await, publish(&memory, 9, 2).await);
+            // That of the first five is not true any more.
+            let before = rows(database);
+            tree.arm_for_new(Epoch::new(2), new(0, 5));
+            let refused = stored.publish(common::updates(9, 3)).await.unwrap_err();
+            assert!(refused.to_string().contains("twice"), "{refused}");
+            assert_eq!(rows(database), before);
+            // It counted once.
+            assert_eq!(publish(&stored, 9, 3).await, publish(&memory, 9, 3).await);
+        });
+    });
+}
+
+#[test]
 fn of_two_publishers_at_one_epoch_one_wins() {
     on_both(|database| {
         runtime().block_on(async {

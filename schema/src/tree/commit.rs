@@ -82,6 +82,18 @@ impl Published {
         Ok(())
     }
 
+    /// Demands the leaves of every version: one of a first version, two of each later one, which also ends the version before.
+    /// akd leaves out without a word what is in the tree already.
+    pub(super) fn demand_all_leaves(&self) -> Result<(), StoreError> {
+        let first = self.states.iter().filter(|state| state.version == 1).count();
+        let later = self.states.len().saturating_sub(first);
+        if self.leaves.len() == later.saturating_mul(2).saturating_add(first) {
+            Ok(())
+        } else {
+            Err(StoreError::LeafTwice)
+        }
+    }
+
     /// The tree in memory after this publish. akd has computed the same by other means, and both must agree.
     pub(super) fn grow(&self, before: &Tree) -> Result<Tree, StoreError> {
         let epoch = self.azks.latest_epoch;

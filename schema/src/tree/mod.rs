@@ -12,8 +12,10 @@ mod nodes;
 mod record_id;
 mod storage;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use akd::AkdLabel;
 use akd::errors::StorageError;
 use keyglass_protocol::quantity::Epoch;
 
@@ -36,7 +38,15 @@ pub struct TreeStore {
     database: Database,
     keys: StoreKeys,
     trees: Arc<HeldTrees>,
-    armed: Arc<Mutex<Option<Epoch>>>,
+    armed: Arc<Mutex<Armed>>,
+}
+
+/// What the next publish may rely on.
+#[derive(Default)]
+struct Armed {
+    expected: Option<Epoch>,
+    /// Labels without any version in the tree of `expected`.
+    new: HashSet<Vec<u8>>,
 }
 
 impl TreeStore {
@@ -53,11 +63,23 @@ impl TreeStore {
     /// one transaction that writes it. Otherwise it fails with nothing written. Counts for one publish,
     /// successful or not.
     pub fn arm(&self, expected: Epoch) {
-        *self.armed.lock().unwrap_or_else(PoisonError::into_inner) = Some(expected);
+        self.arm_for_new(expected, HashSet::new());
+    }
+
+    /// The same for a publish in which these labels are new: no older versions of them are looked for. If one has a version
+    /// all the same, its first leaf is there already, and the publish fails with nothing written.
+    pub fn arm_for_new(&self, expected: Epoch, new: HashSet<Vec<u8>>) {
+        *self.armed() = Armed {
+            expected: Some(expected),
+            new,
+        };
     }
 
     /// The newest stored tree; the empty one before akd created it. Blocking.
-    fn stored_tree(&self) -> Result<Arc<Tree>, StoreError> {
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn stored_tree(&self) -> Result<Arc<Tree>, StoreError> {
         let head = self.database.read_one("tree_epoch", tree_head)?;
         match head {
             Some(head) => self.trees.at(&self.database, head.epoch),
@@ -65,8 +87,19 @@ impl TreeStore {
         }
     }
 
-    fn disarm(&self) -> Option<Epoch> {
-        self.armed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn disarm(&self) -> Armed {
+        std::mem::take(&mut *self.armed())
+    }
+
+    /// Those of these labels that may have versions.
+    fn not_new(&self, labels: &[AkdLabel]) -> Vec<AkdLabel> {
+        let armed = self.armed();
+        let old = labels.iter().filter(|label| !armed.new.contains(&label.0));
+        old.cloned().collect()
+    }
+
+    fn armed(&self) -> MutexGuard<'_, Armed> {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -21,12 +21,15 @@ use crate::keys::StoreKeys;
 impl TreeStore {
     /// One publish: the tree in memory moves only after the database has.
     fn commit(&self, records: Vec<DbRecord>) -> Result<(), StoreError> {
-        let expected = self.disarm();
+        let armed = self.disarm();
         let published = Published::sort(records)?;
+        if !armed.new.is_empty() {
+            published.demand_all_leaves()?;
+        }
         let tree = Arc::new(published.grow(&*self.stored_tree()?)?);
         let rows = Rows::publish(&self.keys, &published)?;
         self.database
-            .write("commit_tree", |tx| rows.commit(tx, expected))?;
+            .write("commit_tree", |tx| rows.commit(tx, armed.expected))?;
         self.trees.keep(tree);
         Ok(())
     }
@@ -141,7 +144,10 @@ impl Database for TreeStore {
         usernames: &[AkdLabel],
         flag: ValueStateRetrievalFlag,
     ) -> Result<HashMap<AkdLabel, (u64, AkdValue)>, StorageError> {
-        let (store, labels) = (self.clone(), usernames.to_vec());
+        let (store, labels) = (self.clone(), self.not_new(usernames));
+        if labels.is_empty() {
+            return Ok(HashMap::new());
+        }
         blocking(move || {
             let selection = flag.into();
             store.database.read("get_label_versions", |tx| {

@@ -113,11 +113,19 @@ impl<'a> Checker<'a> {
     /// Reads what the lines build on, in as few questions as possible.
     pub(super) async fn new(service: &'a Service, lines: &[ReadyLine]) -> Result<Self, ImportError> {
         let at = service.store.tree_epoch()?.unwrap_or_default();
-        let mut labels: HashSet<Label> = HashSet::new();
-        for record in lines.iter().filter_map(|l| Some(&l.record.as_ref().ok()?.record)) {
+        let tree = service.store.tree().stored_tree()?;
+        let (mut labels, mut new) = (HashSet::new(), HashSet::new());
+        for ready in lines.iter().filter_map(|line| line.record.as_ref().ok()) {
+            let record = &ready.record;
             labels.extend(record.holder().map(|h| Label::Account(h.clone())));
-            labels.insert(record.label());
+            if ready.is_new_in(&tree) {
+                new.insert(record.label());
+            } else {
+                labels.insert(record.label());
+            }
         }
+        // What the tree does not have need not be looked for in the database.
+        labels.retain(|label| !new.contains(label));
         let mut checker = Self {
             store: &service.store,
             rules: service.config.in_force().rules().clone(),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use keyglass_protocol::error::FormatError;
 use keyglass_protocol::label::{AccountId, Label};
-use keyglass_protocol::quantity::{Epoch, KeyVersion};
+use keyglass_protocol::quantity::{Epoch, KeyVersion, LeafLabel};
 use keyglass_protocol::record::{AccountRecord, AliasRecord, RecordError, Rules, check_first};
+use keyglass_schema::Tree;
 
 use super::MAX_BATCH_BYTES;
 use super::check::BadRecord;
@@ -67,6 +68,8 @@ pub(super) struct Ready {
     pub(super) record: Either,
     /// What these rules say of it as an account's first version in this epoch.
     first: Option<(Arc<Rules>, Epoch, Result<(), RecordError>)>,
+    /// Where it lies in the tree if it is published; unknown of one that will not be.
+    place: Option<LeafLabel>,
 }
 
 impl Ready {
@@ -78,7 +81,17 @@ impl Ready {
             }
             _ => None,
         };
-        Ok(Self { record, first })
+        Ok(Self {
+            record,
+            first,
+            place: None,
+        })
+    }
+
+    /// Whether it is the first version of a label that has none in this tree.
+    pub(super) fn is_new_in(&self, tree: &Tree) -> bool {
+        let first = self.place.filter(|_| self.record.version() == KeyVersion::FIRST);
+        first.is_some_and(|place| !tree.contains(&place))
     }
 
     /// The verdict on an account's first version; made now if it was foreseen under other rules or keys.
@@ -128,9 +141,10 @@ impl Readier {
     }
 
     fn record(&self, bytes: &[u8]) -> Result<Ready, BadRecord> {
-        let ready = Ready::new(bytes, &self.rules, self.epoch)?;
+        let mut ready = Ready::new(bytes, &self.rules, self.epoch)?;
         if !matches!(ready.first, Some((_, _, Err(_)))) {
-            self.vrf.foresee(&ready.record.label(), ready.record.version());
+            let place = self.vrf.foresee(&ready.record.label(), ready.record.version());
+            ready.place = Some(place);
         }
         Ok(ready)
     }

@@ -130,11 +130,12 @@ impl Vrf {
     }
 
     /// Computes the place of a version that will be published soon, on the caller's thread; [`Self::node_label`] has it then.
-    pub fn foresee(&self, label: &Label, version: KeyVersion) {
+    pub fn foresee(&self, label: &Label, version: KeyVersion) -> LeafLabel {
         let akd_label = AkdLabel(label.as_bytes().to_vec());
         let input = input(label.as_bytes(), VersionFreshness::Fresh, version.get());
         let place = self.evaluate(&akd_label, VersionFreshness::Fresh, version.get());
         self.0.foreseen.insert(input, place);
+        LeafLabel::new(place.label_val)
     }
 
     /// What opens akd's commitment to `record` at this leaf.

@@ -8,6 +8,7 @@ use keyglass_schema::Frozen;
 use tokio::sync::watch;
 
 use super::self_check::samples;
+use super::tree::first_versions;
 use super::{Progress, PublishError, Publisher};
 use crate::journal::Batch;
 
@@ -86,6 +87,7 @@ impl Publisher {
             });
         }
         self.direct = Some((next, samples(&records).cloned().collect()));
+        let new = first_versions(records.iter().map(|record| (&record.label, record.version)));
         let values: Vec<_> = records
             .into_iter()
             .map(|r| (r.label.as_bytes().to_vec(), r.record))
@@ -95,7 +97,7 @@ impl Publisher {
             values,
             receipts: Vec::new(),
         };
-        self.commit(current, next, batch).await?;
+        self.commit(current, next, batch, new).await?;
         Ok(next)
     }
 }

@@ -12,6 +12,7 @@ use keyglass_protocol::quantity::{AuditHash, Epoch, LogSize, RootHash};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::tree::NewLabels;
 use super::{PublishError, Publisher};
 use crate::artefacts::AuditName;
 use crate::journal::{Batch, Entry, JournalError, Reader};
@@ -219,7 +220,7 @@ impl Publisher {
         }
         let values = values.ok_or(gap)?;
         self.note(&values)?;
-        let found = self.commit_tree(tree, values).await?;
+        let found = self.commit_tree(tree, values, NewLabels::new()).await?;
         if found == leaf.root {
             Ok(())
         } else {
@@ -272,7 +273,7 @@ impl Publisher {
             return Ok(false);
         }
         self.note(&batch.values)?;
-        self.commit_tree(tree, batch.values).await?;
+        self.commit_tree(tree, batch.values, NewLabels::new()).await?;
         self.service.store.replay_receipts(epoch, &batch.receipts)?;
         Ok(true)
     }

@@ -1,5 +1,6 @@
 //! Steps 1 and 2: the batch and the tree.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use akd::directory::Directory;
@@ -7,7 +8,7 @@ use akd::storage::StorageManager;
 use akd::{AkdLabel, AkdValue, AzksParallelismConfig, WhatsAppV1Configuration};
 use keyglass_monitoring::PublishStep;
 use keyglass_protocol::label::Label;
-use keyglass_protocol::quantity::{Epoch, RootHash};
+use keyglass_protocol::quantity::{Epoch, KeyVersion, RootHash};
 use keyglass_schema::{Frozen, GivenReceipt, TreeStore};
 
 use super::{PublishError, Publisher, Step};
@@ -15,6 +16,9 @@ use crate::directory::describe;
 use crate::journal::Batch;
 use crate::keys::Vrf;
 use crate::submission::{SubmitError, noted};
+
+/// Labels without any version in the tree, which need not be looked for.
+pub(super) type NewLabels = HashSet<Vec<u8>>;
 
 type Tree = Directory<WhatsAppV1Configuration, TreeStore, Vrf>;
 
@@ -57,19 +61,26 @@ impl Publisher {
             .metrics
             .publish_step(PublishStep::Freeze, started.elapsed());
         let padding = self.padding(next, &batch);
+        let new = first_versions(batch.iter().map(|update| (&update.label, update.version)));
         let mut batch = journalled(batch);
         batch.values.extend(padding);
-        self.commit(current, next, batch).await?;
+        self.commit(current, next, batch, new).await?;
         Ok(true)
     }
 
-    /// Enters a batch into the journal and then into the tree.
-    pub(super) async fn commit(&self, current: Epoch, next: Epoch, batch: Batch) -> Result<(), PublishError> {
+    /// Enters a batch into the journal and then into the tree, which has no version yet of the labels in `new`.
+    pub(super) async fn commit(
+        &self,
+        current: Epoch,
+        next: Epoch,
+        batch: Batch,
+        new: NewLabels,
+    ) -> Result<(), PublishError> {
         let started = Instant::now();
         let values = batch.values.clone();
         self.service.journal.batch(next, batch)?;
         // A crash here leaves an entry of the journal that the next run makes again: the last one counts.
-        self.commit_tree(current, values).await?;
+        self.commit_tree(current, values, new).await?;
         // A crash here leaves the tree one ahead of the log: the next run makes the leaf for it.
         self.reached(Step::TreeCommitted);
         self.service
@@ -83,6 +94,7 @@ impl Publisher {
         &self,
         current: Epoch,
         values: Vec<(Vec<u8>, Vec<u8>)>,
+        new: NewLabels,
     ) -> Result<RootHash, PublishError> {
         let store = self.service.store.tree();
         let tree = self.tree(store.clone()).await?;
@@ -90,7 +102,7 @@ impl Publisher {
             .into_iter()
             .map(|(label, value)| (AkdLabel(label), AkdValue(value)))
             .collect();
-        store.arm(current);
+        store.arm_for_new(current, new);
         self.reached(Step::TreeCommitting);
         // In a task of its own: a publish that is dropped half-way blocks every later one.
         let published = tokio::spawn(async move { tree.publish(updates).await }).await;
@@ -130,6 +142,12 @@ impl Publisher {
         }
         Ok(store.note(&all)?)
     }
+}
+
+/// The labels of which a first version is published: whoever accepted it has found that there was none.
+pub(super) fn first_versions<'a>(updates: impl Iterator<Item = (&'a Label, KeyVersion)>) -> NewLabels {
+    let first = updates.filter(|(_, version)| *version == KeyVersion::FIRST);
+    first.map(|(label, _)| label.as_bytes().to_vec()).collect()
 }
 
 /// A batch of the queue as the journal keeps it.

@@ -315,6 +315,37 @@ fn a_key_change_waits_for_the_epoch_after_the_handle_that_names_the_key() {
     });
 }
 
+/// Lines are judged ahead, for the epoch that they will probably come into. A second version in the first batch takes an epoch
+/// of its own, so that the last two come into one in which the import key does not count any more.
+#[test]
+fn a_line_that_was_judged_ahead_is_judged_again_where_the_keys_are_others() {
+    run(async {
+        let layer = Layer {
+            max_batch: Some(2),
+            import_closed_after_epoch: Some(3),
+            ..Layer::default()
+        };
+        let place = Place::with(Backend::Sqlite, layer);
+        let key = import_key(&place);
+        let mut carol = Person::new("carol", 3);
+        carol.newest = imported(&carol, &key);
+        let mut text = line(carol.newest.bytes());
+        text += &line(carol.add_device(2, 3).bytes());
+        for number in 10..14 {
+            let person = Person::new(&format!("person{number}"), number);
+            text += &line(imported(&person, &key).bytes());
+        }
+        let path = place.dir.path().join("lines");
+        std::fs::write(&path, text).unwrap();
+        let said = Said::default();
+        let done = import(&place, &path, true, Arc::new(NoSteps), &said)
+            .await
+            .unwrap();
+        assert_eq!(said.all(), ["5 import-closed", "6 import-closed"]);
+        assert_eq!((done.counts.imported, done.epoch.get()), (4, 3));
+    });
+}
+
 #[test]
 fn no_updates_are_taken_meanwhile() {
     run(async {

@@ -73,9 +73,17 @@ impl Ours {
         })
     }
 
-    /// What the publisher's step `tree` does: one durable transaction.
+    /// What the publisher's step `tree` does with updates: one durable transaction.
     async fn publish(&mut self, batch: Vec<(AkdLabel, AkdValue)>) -> Result<()> {
         self.store.arm(Epoch::new(self.head.epoch()));
+        self.head = self.tree.publish(batch).await?;
+        Ok(())
+    }
+
+    /// The same with first versions, as which it knows them.
+    async fn publish_new(&mut self, batch: Vec<(AkdLabel, AkdValue)>) -> Result<()> {
+        let new = batch.iter().map(|(label, _)| label.0.clone()).collect();
+        self.store.arm_for_new(Epoch::new(self.head.epoch()), new);
         self.head = self.tree.publish(batch).await?;
         Ok(())
     }
@@ -132,14 +140,14 @@ pub(crate) async fn measure(o: &Options, folder: &Path) -> Result<Report> {
     let meter = Meter::start();
     for from in (0..o.accounts).step_by(FILL) {
         let to = from.saturating_add(u32::try_from(FILL)?).min(o.accounts);
-        ours.publish(batch(o, from, to, 0)).await?;
+        ours.publish_new(batch(o, from, to, 0)).await?;
         ours.complete().await?;
     }
     report.fill = meter.stop().per(f64::from(o.accounts));
     let before = ours.root();
     let last = o.accounts.saturating_add(o.batch);
     let meter = Meter::start();
-    ours.publish(batch(o, o.accounts, last, 0)).await?;
+    ours.publish_new(batch(o, o.accounts, last, 0)).await?;
     report.publish_new = meter.stop();
     audit(&ours, &before, &mut report)?;
     ours.complete().await?;

@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use sha2::{Digest as _, Sha256};
 
 use super::keys::{IdentityKey, KeyAnnouncement};
-use super::signature::{self, Role, RoleSignature};
+use super::signature::{self, Role, RoleSignature, Signer};
 use super::{Device, MAX_DEVICES, MAX_RECORD_BYTES, RecordError};
 use crate::codec::{Reader, put_bytes16, put_str8};
 use crate::error::FormatError;
@@ -276,7 +276,10 @@ impl AccountRecord {
         self.signatures.iter().any(|s| s.role == role)
     }
 
-    pub(super) fn verify_exactly(&self, needed: &[(Role, &[u8; 32])]) -> Result<(), RecordError> {
+    pub(super) fn verify_exactly<'a>(
+        &self,
+        needed: &[(Role, impl Into<Signer<'a>> + Copy)],
+    ) -> Result<(), RecordError> {
         signature::verify_exactly(&self.signatures, needed, &self.body.signed_bytes()?)
     }
 }

@@ -24,7 +24,7 @@ pub fn check_first(rules: &Rules, record: &AccountRecord, epoch: Epoch) -> Resul
     rules.check_no_previous(&record.previous, record.kind == AccountKind::Imported)?;
     match record.kind {
         AccountKind::Created => record.verify_exactly(&[(Role::Identity, record.identity.as_bytes())]),
-        AccountKind::Imported => record.verify_exactly(&[(Role::Import, rules.import_key(epoch)?)]),
+        AccountKind::Imported => record.verify_exactly(&[(Role::Import, rules.importer(epoch)?)]),
         _ => Err(RecordError::NotAFirst),
     }
 }

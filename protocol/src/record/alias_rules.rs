@@ -36,7 +36,7 @@ pub fn check_first_alias(
     }
     check_holder(holder, step.holder)?;
     if record.kind == AliasKind::Imported {
-        record.verify_exactly(&[(Role::Import, rules.import_key(step.epoch)?)])
+        record.verify_exactly(&[(Role::Import, rules.importer(step.epoch)?)])
     } else {
         record.verify_exactly(&[(Role::Identity, holder.key.as_bytes())])
     }

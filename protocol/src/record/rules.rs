@@ -1,8 +1,11 @@
 //! The part of a directory's configuration that decides whether a record is allowed.
 
+use super::keys::check_ed25519;
+use super::signature::Signer;
 use super::{
     MAX_DEVICES, MAX_OWNER_VERSIONS, MAX_RECORD_BYTES, MAX_RECOVERY_DELAY, MAX_VERSIONS, RecordError,
 };
+use crate::ed25519::PreparedKey;
 use crate::note::Origin;
 use crate::quantity::{Epoch, KeyVersion, RecordHash};
 
@@ -70,6 +73,8 @@ pub struct Rules {
     limits: Limits,
     has_predecessor: bool,
     periods: Vec<RulesPeriod>,
+    /// Of import keys, for those who check very many records.
+    prepared: Vec<PreparedKey>,
 }
 
 impl Rules {
@@ -83,7 +88,19 @@ impl Rules {
             limits,
             has_predecessor,
             periods,
+            prepared: Vec::new(),
         }
+    }
+
+    /// The same, with import keys prepared: checking an imported record is cheaper then, and its verdict the same.
+    pub fn prepared(mut self) -> Self {
+        let keys = self
+            .periods
+            .iter()
+            .filter_map(|period| period.import_key.as_ref());
+        let checked = keys.filter_map(|key| check_ed25519(key).ok());
+        self.prepared = checked.filter_map(|key| PreparedKey::new(&key)).collect();
+        self
     }
 
     /// Origin that every record must name.
@@ -105,7 +122,7 @@ impl Rules {
         self.periods.iter().rev().find(|p| p.from <= epoch)
     }
 
-    pub(super) fn import_key(&self, epoch: Epoch) -> Result<&[u8; 32], RecordError> {
+    fn import_key(&self, epoch: Epoch) -> Result<&[u8; 32], RecordError> {
         let period = self.period(epoch).ok_or(RecordError::NoImportKey)?;
         if let Some(closed_after) = period.import_closed_after
             && epoch > closed_after
@@ -113,6 +130,13 @@ impl Rules {
             return Err(RecordError::ImportClosed { closed_after });
         }
         period.import_key.as_ref().ok_or(RecordError::NoImportKey)
+    }
+
+    /// Who must have signed an imported record.
+    pub(super) fn importer(&self, epoch: Epoch) -> Result<Signer<'_>, RecordError> {
+        let key = self.import_key(epoch)?;
+        let prepared = self.prepared.iter().find(|prepared| prepared.as_bytes() == key);
+        Ok(prepared.map_or(Signer::Key(key), Signer::Prepared))
     }
 
     pub(super) fn recovery_key(&self, epoch: Epoch) -> Result<&[u8; 32], RecordError> {

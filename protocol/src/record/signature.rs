@@ -5,7 +5,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use super::RecordError;
 use super::keys::check_ed25519;
 use crate::codec::Reader;
-use crate::ed25519::verify_strict;
+use crate::ed25519::{PreparedKey, verify_strict};
 use crate::error::FormatError;
 
 /// In which role a key signs a record.
@@ -59,13 +59,32 @@ impl RoleSignature {
         Self { role, signature }
     }
 
-    pub(super) fn verify(&self, key: &[u8; 32], signed_bytes: &[u8]) -> Result<(), RecordError> {
-        if verify_strict(&check_ed25519(key)?, signed_bytes, &self.signature) {
+    fn verify(&self, signer: Signer<'_>, signed_bytes: &[u8]) -> Result<(), RecordError> {
+        let verified = match signer {
+            Signer::Key(key) => verify_strict(&check_ed25519(key)?, signed_bytes, &self.signature),
+            Signer::Prepared(key) => key.verify_strict(signed_bytes, &self.signature),
+        };
+        if verified {
             Ok(())
         } else {
             let role = self.role.number();
             Err(RecordError::BadSignature { role })
         }
+    }
+}
+
+/// Whose signature is demanded.
+#[derive(Clone, Copy)]
+pub(super) enum Signer<'a> {
+    /// That of these 32 bytes.
+    Key(&'a [u8; 32]),
+    /// That of a key that was checked before.
+    Prepared(&'a PreparedKey),
+}
+
+impl<'a> From<&'a [u8; 32]> for Signer<'a> {
+    fn from(key: &'a [u8; 32]) -> Self {
+        Self::Key(key)
     }
 }
 
@@ -106,9 +125,9 @@ pub(super) fn sign_all(keys: &[(Role, &SigningKey)], signed_bytes: &[u8]) -> Vec
 }
 
 /// Demands exactly the roles in `needed` (ascending), each verified with its key.
-pub(super) fn verify_exactly(
+pub(super) fn verify_exactly<'a>(
     signatures: &[RoleSignature],
-    needed: &[(Role, &[u8; 32])],
+    needed: &[(Role, impl Into<Signer<'a>> + Copy)],
     signed_bytes: &[u8],
 ) -> Result<(), RecordError> {
     if !signatures
@@ -119,7 +138,7 @@ pub(super) fn verify_exactly(
         return Err(RecordError::WrongRoles);
     }
     for (signature, (_, key)) in signatures.iter().zip(needed) {
-        signature.verify(key, signed_bytes)?;
+        signature.verify((*key).into(), signed_bytes)?;
     }
     Ok(())
 }

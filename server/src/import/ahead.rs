@@ -5,18 +5,23 @@ use std::sync::Arc;
 
 use keyglass_protocol::quantity::Epoch;
 use tokio::sync::mpsc::{Receiver, channel};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
 use super::MAX_BATCH_LINES;
 use super::lines::Lines;
 use super::ready::{Batch, Readier, ReadyLine, read};
 use crate::service::Service;
 
-/// Batches that are made ready, each on a thread of its own, while another one is published. Publishing takes a third of
-/// the work that making ready takes.
+/// Batches that are made ready, each on a thread of its own, while another one is published.
 const AHEAD: usize = 3;
 
-type Making = (JoinHandle<Vec<ReadyLine>>, bool);
+/// How much the threads that make lines ready give way to the one that publishes, which waits for nothing but processors and
+/// the disk: a nice value.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+type Making = (oneshot::Receiver<Vec<ReadyLine>>, bool);
 
 /// The batches of a file, in order.
 pub(super) struct ReadAhead(Receiver<io::Result<Making>>);
@@ -37,9 +42,9 @@ impl ReadAhead {
                     epoch,
                     vrf: service.keys.vrf.clone(),
                 };
-                let making = read(&mut lines, most).map(|read| {
+                let making = read(&mut lines, most).and_then(|read| {
                     ended = read.ended;
-                    (spawn_blocking(move || readier.all(read.lines)), ended)
+                    Ok((beside(move || readier.all(read.lines))?, ended))
                 });
                 ended |= making.is_err();
                 if next.blocking_send(making).is_err() {
@@ -56,5 +61,24 @@ impl ReadAhead {
         let (making, ended) = self.0.recv().await.ok_or_else(died)??;
         let lines = making.await.map_err(|_| died())?;
         Ok(Batch { lines, ended })
+    }
+}
+
+/// Starts work on a thread of its own that gives way to others.
+fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<oneshot::Receiver<T>> {
+    let (done, made) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("import".to_owned());
+    thread.spawn(move || {
+        give_way();
+        let _nobody_waits = done.send(work());
+    })?;
+    Ok(made)
+}
+
+/// Lowers the priority of this thread. Without it an import is slower, and no more.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "the priority of a thread stays as it is");
     }
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use keyglass_testkit::mixed::memory::cpu_seconds;
 use keyglass_testkit::process::Process;
 use serde::Deserialize;
@@ -33,6 +33,8 @@ pub(crate) struct Served {
 
 /// Repetitions of what is quick.
 const REPEAT: u32 = 20_000;
+/// Clients at once. One alone would let the processor fall asleep between two requests, and waking it costs more than an answer.
+const CLIENTS: usize = 4;
 
 pub(crate) struct Server {
     process: Process,
@@ -48,6 +50,16 @@ impl Address {
         let stream = TcpStream::connect(&self.0)?;
         stream.set_nodelay(true)?;
         Ok(Connection(BufReader::new(stream)))
+    }
+
+    /// Asks for all of these, one after the other.
+    fn ask(&self, paths: &[String]) -> Result<()> {
+        let mut connection = self.connect()?;
+        for path in paths {
+            let (status, _) = connection.get(path)?;
+            ensure!(status == 200, "{path}: {status}");
+        }
+        Ok(())
     }
 }
 
@@ -98,15 +110,17 @@ impl Server {
         Ok(kib / 1024.0)
     }
 
-    /// What one of these costs the server, asked one after the other on one connection.
-    fn cost(&self, paths: impl ExactSizeIterator<Item = String>) -> Result<Spent> {
+    /// What one of these costs the server while several clients keep it busy.
+    fn cost(&self, paths: impl Iterator<Item = String>) -> Result<Spent> {
+        let paths: Vec<String> = paths.collect();
         let count = f64::from(u32::try_from(paths.len())?);
-        let mut connection = self.address.connect()?;
-        let (began, cpu) = (Instant::now(), cpu_seconds(self.process.id()));
-        for path in paths {
-            let (status, _) = connection.get(&path)?;
-            ensure!(status == 200, "{path}: {status}");
-        }
+        let (began, cpu, address) = (Instant::now(), cpu_seconds(self.process.id()), &self.address);
+        std::thread::scope(|scope| {
+            let parts = paths.chunks(paths.len().div_ceil(CLIENTS).max(1));
+            let clients: Vec<_> = parts.map(|part| scope.spawn(|| address.ask(part))).collect();
+            let mut asked = clients.into_iter().map(|client| client.join());
+            asked.try_for_each(|asked| asked.unwrap_or_else(|_| bail!("a client died")))
+        })?;
         let spent = Spent {
             wall: began.elapsed().as_secs_f64(),
             cpu: cpu_seconds(self.process.id()) - cpu,

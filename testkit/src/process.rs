@@ -182,9 +182,13 @@ fn build_programs() -> PathBuf {
         .status()
         .unwrap();
     assert!(status.success(), "the programs do not build");
-    // <target>/<profile>/deps/<this test>
+    // <target>/<profile>/deps/<this test>, or <target>/<profile>/<this program>
     let own = std::env::current_exe().unwrap();
-    own.ancestors().nth(2).map(Path::to_owned).unwrap()
+    let folder = own.parent().unwrap();
+    if folder.ends_with("deps") {
+        return folder.parent().map(Path::to_owned).unwrap();
+    }
+    folder.to_owned()
 }
 
 /// Builds one of the testkit's own programs, for another of them; answers where it is. They lie beside each other. In the

@@ -43,8 +43,17 @@ pub(crate) fn long(options: &Long) -> Result<()> {
         "no long test {name:?}; there are: {}",
         names.join(", ")
     );
-    build_programs()?;
-    run(&["--bin", &format!("long-{name}")], &options.arguments)
+    // All programs at once, as the tests' runner builds them: with single packages named, cargo compiles their dependencies anew.
+    build(&["--workspace", "--bins"])?;
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("this program lies in a folder")?;
+    let status = Command::new(folder.join(format!("long-{name}")))
+        .current_dir(root()?)
+        .env("TESTKIT_PROGRAMS", folder)
+        .args(&options.arguments)
+        .status()?;
+    ensure!(status.success(), "ended with {status}");
+    Ok(())
 }
 
 /// Arguments of `cargo xtask keyring`.
@@ -109,18 +118,6 @@ fn long_names() -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// The long tests start the real binaries from the folder that they lie in themselves.
-fn build_programs() -> Result<()> {
-    build(&[
-        "-p",
-        "keyglass-server",
-        "-p",
-        "keyglass-auditor",
-        "-p",
-        "keyglass",
-    ])
 }
 
 fn build(what: &[&str]) -> Result<()> {

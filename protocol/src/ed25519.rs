@@ -23,8 +23,8 @@ pub fn verify_strict(key: &VerifyingKey, message: &[u8], signature: &[u8; 64]) -
     reduced && key.verify_strict(message, &signature).is_ok()
 }
 
-/// A key of large order with multiples of it, 30 KiB, which make verifying half as expensive: for one key that has signed very
-/// much, such as that of imports. Verdicts are those of [`verify_strict`].
+/// A key of large order with multiples of it, 30 KiB, which make verifying about a third cheaper: for one key that has signed
+/// very much, such as that of imports. Verdicts are those of [`verify_strict`].
 #[derive(Clone)]
 pub struct PreparedKey {
     bytes: [u8; 32],

@@ -31,6 +31,23 @@ fn site(commits: Commits) -> Site {
     site
 }
 
+/// The same with a second sequencer that stands by, and with settings of its own.
+fn site_with_stand_by(set: impl FnOnce(&mut Site)) -> Site {
+    let plan = Plan {
+        commits: Commits::Synchronous,
+        sequencers: 2,
+        replicas: 2,
+        audited: true,
+    };
+    let mut site = Site::new(plan, Path::new(env!("CARGO_BIN_EXE_faulty-server")));
+    set(&mut site);
+    start(&mut site);
+    site.sequencers[1].start();
+    let admin = site.sequencers[1].admin();
+    poll("the stand-by", PATIENCE, || admin.get("/readyz").ok());
+    site
+}
+
 /// Starts the auditor, the first sequencer and the replicas.
 fn start(site: &mut Site) {
     site.start_auditor();
@@ -134,20 +151,11 @@ fn reads_go_on_while_a_sequencer_fails_over() {
 /// One replica reads from the standby that is promoted, the other from the one that follows it then.
 #[test]
 fn reads_go_on_while_the_primary_is_replaced() {
-    let plan = Plan {
-        commits: Commits::Synchronous,
-        sequencers: 2,
-        replicas: 2,
-        audited: true,
-    };
-    let mut site = Site::new(plan, Path::new(env!("CARGO_BIN_EXE_faulty-server")));
-    for sequencer in &mut site.sequencers {
-        sequencer.set("promotions", "most-advanced");
-    }
-    start(&mut site);
-    site.sequencers[1].start();
-    let admin = site.sequencers[1].admin();
-    poll("the stand-by", PATIENCE, || admin.get("/readyz").ok());
+    let mut site = site_with_stand_by(|site| {
+        for sequencer in &mut site.sequencers {
+            sequencer.set("promotions", "most-advanced");
+        }
+    });
     let (first, second) = (site.replicas[0].http(), site.replicas[1].http());
     let trust = site.trust(&first);
     let places = [&first, &second].map(|http| (http.clone(), "/log/checkpoint".to_owned()));
@@ -186,20 +194,11 @@ fn reads_go_on_while_the_primary_is_replaced() {
 /// One replica finds no sequencer, the other not its database: the next sequencer waits for neither longer than their lease.
 #[test]
 fn replicas_that_are_cut_off_while_a_sequencer_fails_over_answer_nothing_old() {
-    let plan = Plan {
-        commits: Commits::Synchronous,
-        sequencers: 2,
-        replicas: 2,
-        audited: true,
-    };
-    let mut site = Site::new(plan, Path::new(env!("CARGO_BIN_EXE_faulty-server")));
-    for server in site.sequencers.iter_mut().chain(&mut site.replicas) {
-        server.set("replica_lease", LEASE);
-    }
-    start(&mut site);
-    site.sequencers[1].start();
-    let admin = site.sequencers[1].admin();
-    poll("the stand-by", PATIENCE, || admin.get("/readyz").ok());
+    let mut site = site_with_stand_by(|site| {
+        for server in site.sequencers.iter_mut().chain(&mut site.replicas) {
+            server.set("replica_lease", LEASE);
+        }
+    });
     let front = Http::local(site.front.port());
     let trust = site.trust(&front);
     let places = site

@@ -68,23 +68,25 @@ fn readers_move_when_the_auditor_has_cosigned() {
     });
 }
 
-/// A process that takes over, or is started again, while the quorum is out.
+/// A process that takes over, or was started again, while the quorum is out: alice is published, bob is signed and shown to nobody.
+async fn taken_over(alice: &Person, bob: &Person) -> (Place, Site, Witness, Outside) {
+    let (place, mut site, witness, outside) = cosigned(Layer::default()).await;
+    site.publish(&place, &alice.label(), alice.newest.bytes()).await;
+    witness.set(Mood::Broken);
+    site.accept(&bob.label(), bob.newest.bytes()).await;
+    assert_eq!(site.advance().await.unwrap(), Progress::AwaitingQuorum);
+    site.close().await;
+    let site = Site::open(&place).await;
+    (place, site, witness, outside)
+}
+
 #[test]
 fn a_new_process_answers_from_the_durable_head_while_the_quorum_is_awaited() {
     run(async {
-        let (place, mut site, witness, outside) = cosigned(Layer::default()).await;
         let (alice, bob) = (Person::new("alice", 1), Person::new("bob", 2));
-        site.publish(&place, &alice.label(), alice.newest.bytes()).await;
-        witness.set(Mood::Broken);
-        site.accept(&bob.label(), bob.newest.bytes()).await;
+        let (_place, mut site, _witness, outside) = taken_over(&alice, &bob).await;
         assert_eq!(site.advance().await.unwrap(), Progress::AwaitingQuorum);
-        site.close().await;
-        let mut site = Site::open(&place).await;
-        assert_eq!(site.advance().await.unwrap(), Progress::AwaitingQuorum);
-        assert_eq!(
-            outside.account(&site, &alice.label()).await,
-            Some(alice.newest.clone())
-        );
+        assert_eq!(outside.account(&site, &alice.label()).await, Some(alice.newest));
         assert_eq!(outside.account(&site, &bob.label()).await, None, "readers stay");
         site.close().await;
     });
@@ -94,20 +96,11 @@ fn a_new_process_answers_from_the_durable_head_while_the_quorum_is_awaited() {
 #[test]
 fn a_new_process_answers_before_it_asks_anybody() {
     run(async {
-        let (place, mut site, witness, outside) = cosigned(Layer::default()).await;
         let (alice, bob) = (Person::new("alice", 1), Person::new("bob", 2));
-        site.publish(&place, &alice.label(), alice.newest.bytes()).await;
-        witness.set(Mood::Broken);
-        site.accept(&bob.label(), bob.newest.bytes()).await;
-        assert_eq!(site.advance().await.unwrap(), Progress::AwaitingQuorum);
-        site.close().await;
-        let mut site = Site::open(&place).await;
+        let (place, mut site, _witness, outside) = taken_over(&alice, &bob).await;
         place.stop_at.arm(Some(Step::CosignersAsked));
         assert!(site.try_advance().await.is_none(), "it asked");
-        assert_eq!(
-            outside.account(&site, &alice.label()).await,
-            Some(alice.newest.clone())
-        );
+        assert_eq!(outside.account(&site, &alice.label()).await, Some(alice.newest));
         site.close().await;
     });
 }

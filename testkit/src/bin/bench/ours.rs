@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use akd::storage::StorageManager;
 use akd::{AkdLabel, AkdValue, AzksParallelismConfig, Directory, EpochHash, WhatsAppV1Configuration};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use keyglass_monitoring::Registry;
 use keyglass_protocol::label::Label;
 use keyglass_protocol::message::LookupProof;
@@ -194,8 +194,8 @@ async fn lookups(o: &Options, ours: &Ours, report: &mut Report) -> Result<()> {
         tree::verify_lookup(&head, label.as_bytes(), &proof.proof.0, &markers(proof)?)?;
     }
     report.lookup_verify = meter.stop().per(count);
-    let bytes = proofs.first().map(|p| p.proof.0.len()).context("no lookups")?;
-    report.lookup_proof_bytes = f64::from(u32::try_from(bytes)?);
+    let bytes: usize = proofs.iter().map(|p| p.proof.0.len()).sum();
+    report.lookup_proof_bytes = f64::from(u32::try_from(bytes)?) / count;
     Ok(())
 }
 

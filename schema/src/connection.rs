@@ -1,6 +1,5 @@
 //! Pools of connections, and one transaction type over both databases.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -9,17 +8,13 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, P
 use diesel::sqlite::SqliteConnection;
 
 use crate::error::StoreError;
+use crate::sqlite::Sqlite;
 use crate::url::DatabaseUrl;
 
 /// How long a call waits for a connection: for a free one, or for a database that is down.
-const WAIT: Duration = Duration::from_secs(3);
+pub(crate) const WAIT: Duration = Duration::from_secs(3);
 /// Connections of one process.
-const CONNECTIONS: u32 = 10;
-
-/// WAL so that readers never wait for the publisher; FULL so that a commit has reached the disk.
-const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
-     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-     PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;";
+pub(crate) const CONNECTIONS: u32 = 10;
 
 /// Runs the same diesel expression on whichever database the transaction belongs to.
 macro_rules! on_both {
@@ -75,26 +70,12 @@ pub(crate) enum Access {
     Write,
 }
 
-type SqlitePool = Pool<ConnectionManager<SqliteConnection>>;
 type PostgresPool = Pool<ConnectionManager<PgConnection>>;
 
 /// The connections of one store.
 pub(crate) enum Pools {
-    Sqlite {
-        pool: SqlitePool,
-        /// SQLite has one writer at a time. Waiting here is fair; its own busy handler polls and starves.
-        writer: Mutex<()>,
-    },
+    Sqlite(Sqlite),
     Postgres(PostgresPool),
-}
-
-#[derive(Debug)]
-struct SqliteSettings;
-
-impl CustomizeConnection<SqliteConnection, R2d2Error> for SqliteSettings {
-    fn on_acquire(&self, conn: &mut SqliteConnection) -> Result<(), R2d2Error> {
-        conn.batch_execute(SQLITE_SETTINGS).map_err(R2d2Error::QueryError)
-    }
 }
 
 /// Postgres itself refuses every write of such a session, on a primary as on a standby.
@@ -132,18 +113,7 @@ impl Pools {
         match url {
             DatabaseUrl::Sqlite(path) => {
                 let path = path.to_str().ok_or(StoreError::BadUrl)?;
-                let pool = Pool::builder()
-                    .max_size(CONNECTIONS)
-                    .min_idle(Some(1))
-                    .test_on_check_out(false)
-                    .connection_timeout(WAIT)
-                    .connection_customizer(Box::new(SqliteSettings))
-                    .build(ConnectionManager::new(path));
-                let pool = pool.map_err(|e| StoreError::Unreachable(e.to_string()))?;
-                Ok(Self::Sqlite {
-                    pool,
-                    writer: Mutex::new(()),
-                })
+                Sqlite::open(path).map(Self::Sqlite)
             }
             DatabaseUrl::Postgres(url) => Pool::builder()
                 .max_size(CONNECTIONS)
@@ -162,10 +132,7 @@ impl Pools {
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
-            Self::Sqlite { pool, writer } => {
-                let _turn = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                work(&mut Tx::Sqlite(&mut *checkout(pool)?))
-            }
+            Self::Sqlite(sqlite) => sqlite.writing(|c| work(&mut Tx::Sqlite(c))),
             Self::Postgres(pool) => work(&mut Tx::Postgres(&mut *checkout(pool)?)),
         }
     }
@@ -177,14 +144,13 @@ impl Pools {
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match (self, access) {
-            (Self::Sqlite { pool, .. }, Access::Statement) => work(&mut Tx::Sqlite(&mut *checkout(pool)?)),
+            (Self::Sqlite(sqlite), Access::Statement) => work(&mut Tx::Sqlite(&mut *sqlite.reader()?)),
             (Self::Postgres(pool), Access::Statement) => work(&mut Tx::Postgres(&mut *checkout(pool)?)),
-            (Self::Sqlite { pool, .. }, Access::Read) => {
-                diesel::Connection::transaction(&mut *checkout(pool)?, |c| work(&mut Tx::Sqlite(c)))
+            (Self::Sqlite(sqlite), Access::Read) => {
+                diesel::Connection::transaction(&mut *sqlite.reader()?, |c| work(&mut Tx::Sqlite(c)))
             }
-            (Self::Sqlite { pool, writer }, Access::Write) => {
-                let _turn = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                checkout(pool)?.immediate_transaction(|c| work(&mut Tx::Sqlite(c)))
+            (Self::Sqlite(sqlite), Access::Write) => {
+                sqlite.writing(|c| c.immediate_transaction(|c| work(&mut Tx::Sqlite(c))))
             }
             (Self::Postgres(pool), Access::Read) => {
                 let mut conn = checkout(pool)?;
@@ -200,7 +166,7 @@ impl Pools {
     }
 }
 
-fn checkout<C>(
+pub(crate) fn checkout<C>(
     pool: &Pool<ConnectionManager<C>>,
 ) -> Result<PooledConnection<ConnectionManager<C>>, StoreError>
 where

@@ -22,6 +22,7 @@ mod migrate;
 mod number;
 mod partition;
 mod queue;
+mod sqlite;
 mod store;
 mod tables;
 #[cfg(any(test, feature = "test-util"))]

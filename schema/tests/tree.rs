@@ -300,3 +300,39 @@ fn a_process_that_did_not_publish_follows() {
         });
     });
 }
+
+/// The table of versions, if its rows lie in the index itself.
+const TABLE: &str =
+    "SELECT sql AS line FROM sqlite_schema WHERE name = 'label_states' AND sql LIKE '%WITHOUT ROWID%'";
+
+/// What a program stored that kept versions in another table of SQLite.
+#[test]
+fn versions_of_an_older_sqlite_schema_move_into_the_new_table() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    runtime().block_on(async {
+        let memory = akd(AsyncInMemoryDatabase::new()).await;
+        for round in 1..=2 {
+            let stored = akd(database.open().tree()).await;
+            publish(&stored, 20, round).await;
+            publish(&memory, 20, round).await;
+        }
+        let before = database
+            .lines("SELECT hex(label_hash) || epoch || hex(sealed) AS line FROM label_states ORDER BY 1");
+        database.execute(include_str!(
+            "../migrations/sqlite/2026-01-05-000000_states/down.sql"
+        ));
+        database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20260105000000'");
+        assert_eq!(database.lines(TABLE).len(), 1, "the old table");
+        let stored = akd(database.open().tree()).await;
+        let after = database
+            .lines("SELECT hex(label_hash) || epoch || hex(sealed) AS line FROM label_states ORDER BY 1");
+        assert_eq!((before.len(), &before), (40, &after));
+        assert_eq!(database.lines(TABLE), Vec::<String>::new());
+        assert_eq!(publish(&stored, 20, 3).await, publish(&memory, 20, 3).await);
+        let newest = database
+            .open()
+            .newest(&common::label("account:7"), Epoch::new(3))
+            .unwrap();
+        assert_eq!(newest.unwrap().value, b"value 7 of round 3");
+    });
+}

@@ -205,6 +205,23 @@ mod tests {
         assert!(log < WORTH_COPYING && copied == 0, "{log} {copied}");
     }
 
+    /// A thread that died costs the writer time and the disk no more than the bound.
+    #[test]
+    fn the_writer_copies_a_very_long_log_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db").display().to_string();
+        let writer = pool(&path, 1, WRITING).unwrap();
+        let mut writer = checkout(&writer).unwrap();
+        let mut other = connect(&path).unwrap();
+        writer.batch_execute("CREATE TABLE t (x BLOB)").unwrap();
+        for (megabytes, copies) in [(50, false), (20, true)] {
+            let row = format!("INSERT INTO t VALUES (zeroblob({megabytes}000000))");
+            writer.batch_execute(&row).unwrap();
+            let (log, copied) = seen(&mut other);
+            assert_eq!(copied == log, copies, "{log} {copied}");
+        }
+    }
+
     #[test]
     fn what_is_written_through_the_store_is_copied_by_its_thread_at_the_latest_when_it_ends() {
         let dir = tempfile::tempdir().unwrap();

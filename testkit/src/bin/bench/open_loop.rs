@@ -166,11 +166,11 @@ fn open(
 ) -> Result<Vec<Taken>> {
     let pause = Duration::from_secs_f64(f64::from(CONNECTIONS) / rate);
     let taken = each_connection(|number| {
-        let (mut connection, mut random) = (
-            server.connect()?,
-            ChaCha8Rng::seed_from_u64(u64::from(number) + 1_000),
-        );
+        let mut random = ChaCha8Rng::seed_from_u64(u64::from(number) + 1_000);
         let mut at = start + pause.mul_f64(f64::from(number) / f64::from(CONNECTIONS));
+        // Not before: the server closes a connection on which nothing is asked.
+        std::thread::sleep(at.saturating_duration_since(Instant::now()));
+        let mut connection = server.connect()?;
         let (mut taken, end) = (Vec::new(), Instant::now() + PATIENCE);
         while Instant::now() < until() && at < end {
             std::thread::sleep(at.saturating_duration_since(Instant::now()));

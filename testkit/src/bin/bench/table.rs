@@ -162,7 +162,7 @@ const SERVED: &[Row] = &[
         Aim::Any,
     ),
     (
-        "lookup over HTTP in protobuf but for post-quantum lines, mean, beside akd's proof",
+        "body of a lookup in protobuf, nobody cosigning, mean, beside akd's proof",
         "bytes",
         1.0,
         |r| r.served.compact,

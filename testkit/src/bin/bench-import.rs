@@ -51,11 +51,14 @@ fn main() -> Result<()> {
         std::fs::rename(unfinished, &lines)?;
     }
     import(&o, &program, &data, &lines)?;
+    // The log is bounded, but a small directory may lie in it whole.
     let bytes = std::fs::metadata(data.join("keyglass.sqlite"))?.len();
+    let log = std::fs::metadata(data.join("keyglass.sqlite-wal")).map_or(0, |log| log.len());
     let record = people::record_bytes();
     println!(
-        "disk: {} bytes per account, of them {record} the record",
-        bytes / u64::from(o.accounts)
+        "disk: {} bytes per account, of them {record} the record; and a write-ahead log of {} MB",
+        bytes / u64::from(o.accounts),
+        log / 1_000_000
     );
     serve(&o, &program, &data)
 }
@@ -101,7 +104,6 @@ fn import(o: &Options, program: &Path, data: &Path, lines: &Path) -> Result<()> 
     let seconds = began.elapsed().as_secs_f64();
     let last = told.join().unwrap_or_default();
     ensure!(status.success(), "the import ended with {status}: {last}");
-    println!("{last}");
     println!(
         "import: {} accounts in {seconds:.1} s, {:.0} a second, {:.0} us of CPU each, at most {} MiB",
         o.accounts,

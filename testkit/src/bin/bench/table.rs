@@ -21,6 +21,9 @@ type Row = (
     Aim,
 );
 
+/// Accounts of the directory that the aims are meant for.
+const AIMED_AT: u32 = 1_000_000;
+
 const ROWS: &[Row] = &[
     (
         "publish, new accounts, wall",
@@ -250,6 +253,11 @@ pub(crate) fn print(o: &Options, ours: &[Report], plain: &[Report]) {
          keyglass on {database}, akd in memory\n",
         o.accounts, o.batch, o.value_bytes, o.versions, o.rounds
     );
+    if o.accounts < AIMED_AT {
+        println!(
+            "The aims are those of {AIMED_AT} accounts and batches of 10000: a small directory may miss some of them.\n"
+        );
+    }
     println!("| what | keyglass | plain akd | keyglass / akd | aim | |");
     println!("|---|---|---|---|---|---|");
     let served = if o.no_server { &[] } else { SERVED };

@@ -8,7 +8,7 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, P
 use diesel::sqlite::SqliteConnection;
 
 use crate::error::StoreError;
-use crate::sqlite::Sqlite;
+use crate::sqlite::{PageCache, Sqlite};
 use crate::url::DatabaseUrl;
 
 /// How long a call waits for a connection: for a free one, or for a database that is down.
@@ -100,20 +100,20 @@ impl CustomizeConnection<PgConnection, R2d2Error> for Session {
 }
 
 impl Pools {
-    pub(crate) fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        Self::open_for(url, Session::Writing)
+    pub(crate) fn open(url: &DatabaseUrl, pages: PageCache) -> Result<Self, StoreError> {
+        Self::open_for(url, pages, Session::Writing)
     }
 
     /// The connections of a process that only reads. SQLite has no such sessions: there nothing but reading is asked for.
     pub(crate) fn open_to_read(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        Self::open_for(url, Session::Reading)
+        Self::open_for(url, PageCache::default(), Session::Reading)
     }
 
-    fn open_for(url: &DatabaseUrl, session: Session) -> Result<Self, StoreError> {
+    fn open_for(url: &DatabaseUrl, pages: PageCache, session: Session) -> Result<Self, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => {
                 let path = path.to_str().ok_or(StoreError::BadUrl)?;
-                Sqlite::open(path).map(Self::Sqlite)
+                Sqlite::open(path, pages).map(Self::Sqlite)
             }
             DatabaseUrl::Postgres(url) => Pool::builder()
                 .max_size(CONNECTIONS)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::connection::{Access, Pools, Tx};
 use crate::error::StoreError;
 use crate::lease::{FenceCell, admit};
+use crate::sqlite::PageCache;
 use crate::url::DatabaseUrl;
 
 /// Attempts at one transaction before it gives up.
@@ -19,9 +20,9 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(crate) fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+    pub(crate) fn open(url: &DatabaseUrl, pages: PageCache) -> Result<Self, StoreError> {
         Ok(Self {
-            pools: Arc::new(Pools::open(url)?),
+            pools: Arc::new(Pools::open(url, pages)?),
             fence: FenceCell::default(),
         })
     }
@@ -122,7 +123,7 @@ mod tests {
     fn database() -> (tempfile::TempDir, Database) {
         let dir = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::sqlite(&dir.path().join("db"));
-        let database = Database::open(&url).unwrap();
+        let database = Database::open(&url, PageCache::default()).unwrap();
         (dir, database)
     }
 

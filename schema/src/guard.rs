@@ -10,6 +10,7 @@ use crate::database::Database;
 use crate::error::StoreError;
 use crate::migrate::migrate_guard;
 use crate::number::{loaded, stored};
+use crate::sqlite::PageCache;
 use crate::tables::keyglass_guard as guard;
 use crate::url::DatabaseUrl;
 
@@ -47,7 +48,7 @@ impl GuardStore {
         if url.in_use()? {
             return Err(StoreError::GuardInDirectory);
         }
-        let database = Database::open(url)?;
+        let database = Database::open(url, PageCache::default())?;
         migrate_guard(database.pools())?;
         Ok(Self { database })
     }

@@ -42,6 +42,7 @@ pub use queue::{
     Closing, Conditions, Conflict, Enqueued, Erasure, Frozen, GivenReceipt, Holder, NewUpdate, Noted,
     ReceiptRow, ReceiptStatus,
 };
+pub use sqlite::PageCache;
 pub use store::{Store, Stored};
 pub use tree::{AppendProof, Tree, TreeStore, wire};
 pub use url::DatabaseUrl;

@@ -19,16 +19,46 @@ use crate::error::StoreError;
 /// WAL so that readers never wait for the publisher; FULL so that a commit has reached the disk.
 const SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
      PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
-/// 4 MB of pages for each connection that reads.
-const READING: &str = "PRAGMA cache_size = -4000;";
-/// 32 MB of pages for the one that writes: a batch of 5,000 records lands on nearly as many pages, and what has no room is
-/// written twice. The log is copied by the writer itself from 16,384 pages (64 MB) on.
-const WRITING: &str = "PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 16384;";
+/// The log is copied by the writer itself from 16,384 pages (64 MB) on.
+const BOUNDED_LOG: &str = "PRAGMA wal_autocheckpoint = 16384;";
 /// Pages in the log from which on it is worth copying: 4 MB, as SQLite has it.
 const WORTH_COPYING: i64 = 1_000;
 
 type SqlitePool = Pool<ConnectionManager<SqliteConnection>>;
 type Pooled = PooledConnection<ConnectionManager<SqliteConnection>>;
+
+/// Most memory for pages of one SQLite file, in bytes; at most 1 TiB of it is used. Half is for the connection that writes (a
+/// batch of 5,000 records lands on nearly as many pages, and what has no room is written twice), half is shared by those
+/// that read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageCache(u64);
+
+impl PageCache {
+    /// So many bytes.
+    pub const fn new(bytes: u64) -> Self {
+        Self(if bytes > 1 << 40 { 1 << 40 } else { bytes })
+    }
+
+    fn writing(self) -> String {
+        format!("PRAGMA cache_size = -{}; {BOUNDED_LOG}", self.half())
+    }
+
+    fn reading(self) -> String {
+        format!("PRAGMA cache_size = -{};", self.half() / u64::from(CONNECTIONS))
+    }
+
+    /// In KiB.
+    fn half(self) -> u64 {
+        self.0 >> 11
+    }
+}
+
+impl Default for PageCache {
+    /// 64 MiB.
+    fn default() -> Self {
+        Self::new(64 << 20)
+    }
+}
 
 /// The connections to one file.
 pub(crate) struct Sqlite {
@@ -41,10 +71,10 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &str) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &str, pages: PageCache) -> Result<Self, StoreError> {
         Ok(Self {
-            readers: pool(path, CONNECTIONS, READING)?,
-            writer: pool(path, 1, WRITING)?,
+            readers: pool(path, CONNECTIONS, pages.reading())?,
+            writer: pool(path, 1, pages.writing())?,
             turn: Mutex::new(()),
             copier: Copier::start(path)?,
         })
@@ -68,7 +98,7 @@ impl Sqlite {
     }
 }
 
-fn pool(path: &str, connections: u32, cache: &'static str) -> Result<SqlitePool, StoreError> {
+fn pool(path: &str, connections: u32, cache: String) -> Result<SqlitePool, StoreError> {
     Pool::builder()
         .max_size(connections)
         .min_idle(Some(1))
@@ -80,12 +110,12 @@ fn pool(path: &str, connections: u32, cache: &'static str) -> Result<SqlitePool,
 }
 
 #[derive(Debug)]
-struct Settings(&'static str);
+struct Settings(String);
 
 impl CustomizeConnection<SqliteConnection, R2d2Error> for Settings {
     fn on_acquire(&self, conn: &mut SqliteConnection) -> Result<(), R2d2Error> {
         let set = conn.batch_execute(SETTINGS);
-        set.and_then(|()| conn.batch_execute(self.0))
+        set.and_then(|()| conn.batch_execute(&self.0))
             .map_err(R2d2Error::QueryError)
     }
 }
@@ -177,12 +207,38 @@ mod tests {
         (seen.log, seen.checkpointed)
     }
 
+    #[derive(QueryableByName)]
+    struct CacheSize {
+        #[diesel(sql_type = BigInt)]
+        cache_size: i64,
+    }
+
+    #[test]
+    fn half_of_the_pages_are_the_writers_and_all_readers_share_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db").display().to_string();
+        for (bytes, writer, reader) in [
+            (64 << 20, 32_768, 3_276),
+            (1 << 20, 512, 51),
+            (0, 0, 0),
+            (u64::MAX, 1 << 29, 53_687_091),
+        ] {
+            let sqlite = Sqlite::open(&path, PageCache::new(bytes)).unwrap();
+            let kib = |conn: &mut SqliteConnection| -> i64 {
+                let size: CacheSize = diesel::sql_query("PRAGMA cache_size").get_result(conn).unwrap();
+                -size.cache_size
+            };
+            let found = sqlite.writing(|conn| Ok(kib(conn))).unwrap();
+            assert_eq!((found, kib(&mut sqlite.reader().unwrap())), (writer, reader));
+        }
+    }
+
     /// Without the thread, so that nothing depends on its pace.
     #[test]
     fn a_long_log_is_copied_and_a_short_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db").display().to_string();
-        let writer = pool(&path, 1, WRITING).unwrap();
+        let writer = pool(&path, 1, PageCache::default().writing()).unwrap();
         let mut writer = checkout(&writer).unwrap();
         let mut copier = connect(&path).unwrap();
         writer.batch_execute("CREATE TABLE t (x BLOB)").unwrap();
@@ -210,7 +266,7 @@ mod tests {
     fn the_writer_copies_a_very_long_log_itself() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db").display().to_string();
-        let writer = pool(&path, 1, WRITING).unwrap();
+        let writer = pool(&path, 1, PageCache::default().writing()).unwrap();
         let mut writer = checkout(&writer).unwrap();
         let mut other = connect(&path).unwrap();
         writer.batch_execute("CREATE TABLE t (x BLOB)").unwrap();
@@ -226,7 +282,7 @@ mod tests {
     fn what_is_written_through_the_store_is_copied_by_its_thread_at_the_latest_when_it_ends() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db");
-        let sqlite = Sqlite::open(path.to_str().unwrap()).unwrap();
+        let sqlite = Sqlite::open(path.to_str().unwrap(), PageCache::default()).unwrap();
         sqlite
             .writing(|conn| {
                 conn.batch_execute("CREATE TABLE t (x BLOB); INSERT INTO t VALUES (randomblob(9000000))")?;

@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::keys::{Sealed, StoreKeys};
 use crate::migrate::{demand_schema, migrate};
 use crate::number::loaded_version;
+use crate::sqlite::PageCache;
 use crate::tables::meta;
 use crate::tree::{HeldTrees, Selection, Tree, TreeStore, select_state, tree_head, user_data};
 use crate::url::DatabaseUrl;
@@ -44,7 +45,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unreachable`], [`StoreError::NewerSchema`], [`StoreError::WrongKey`], [`StoreError::Migration`].
     pub fn open(url: &DatabaseUrl, keys: StoreKeys) -> Result<Self, StoreError> {
-        let database = Database::open(url)?;
+        Self::open_with(url, PageCache::default(), keys)
+    }
+
+    /// As [`Self::open`], with so much memory for SQLite's pages; Postgres has its own.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(url: &DatabaseUrl, pages: PageCache, keys: StoreKeys) -> Result<Self, StoreError> {
+        let database = Database::open(url, pages)?;
         migrate(database.pools())?;
         let trees = Arc::default();
         let store = Self {

@@ -12,12 +12,13 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use keyglass_protocol::quantity::LogSize;
-use keyglass_schema::{DatabaseUrl, Store, StoreError, StoreKeys};
+use keyglass_schema::{DatabaseUrl, StoreError, StoreKeys};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 pub use manifest::{Kind, Manifest};
 
+use crate::bootstrap::open_store;
 use crate::files;
 use crate::guard::{self, GuardError};
 use crate::journal::{self, Entry, JournalError, Reader};
@@ -132,7 +133,7 @@ pub fn take(settings: &Settings, keys: &Keys, dir: &Path) -> Result<Manifest, Ba
     }
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&beside);
     made.map_err(at(&beside))?;
-    let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
+    let store = open_store(settings, keys)?;
     // Before the copy is made: the backup holds at least this.
     let size = store
         .newest_checkpoint()?
@@ -203,7 +204,7 @@ pub fn bring_back(settings: &Settings, keys: &Keys, dir: &Path) -> Result<Standi
         DatabaseUrl::Sqlite(path) => put_file(&copy, path)?,
         DatabaseUrl::Postgres(url) => postgres::restore(url, &copy)?,
     }
-    let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
+    let store = open_store(settings, keys)?;
     Ok(Standing {
         size: store.log_size()?,
         guard: guard.read()?.map(|guarded| guarded.size),

@@ -1,7 +1,7 @@
-//! The first start: keys, unless there is anything that they would not fit.
+//! The first start: keys, unless there is anything that they would not fit; and the store that they open.
 
 use keyglass_protocol::note::VerifierKey;
-use keyglass_schema::DatabaseUrl;
+use keyglass_schema::{DatabaseUrl, PageCache, Store, StoreError, StoreKeys};
 
 use crate::keys::{KeyError, KeyPlaces, Keys, Random, ReadingKeys, default_origin};
 use crate::settings::Settings;
@@ -47,6 +47,16 @@ pub fn export_for_reading(settings: &Settings, to: &std::path::Path) -> Result<V
     let (keys, dir) = (existing_keys(settings)?, settings.key_dir());
     keys.export_for_reading(places(settings, &dir), to)?;
     Ok(keys.log.verifier().clone())
+}
+
+/// Opens or creates the database.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError> {
+    let pages = PageCache::new(settings.sqlite_cache.get());
+    let keys = StoreKeys::from_secret(keys.storage.expose());
+    Store::open_with(&settings.database, pages, keys)
 }
 
 /// Makes a complete set of keys.

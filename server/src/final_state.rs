@@ -2,9 +2,10 @@
 
 use keyglass_protocol::config::{ConfigDocument, ConfigError, Predecessor};
 use keyglass_protocol::log::{self, ProveError};
-use keyglass_schema::{Store, StoreError, StoreKeys};
+use keyglass_schema::{Store, StoreError};
 use thiserror::Error;
 
+use crate::bootstrap::open_store;
 use crate::keys::Keys;
 use crate::settings::Settings;
 
@@ -45,8 +46,7 @@ impl FinalStateError {
 /// # Errors
 /// [`FinalStateError`].
 pub fn open(settings: &Settings, keys: &Keys) -> Result<Predecessor, FinalStateError> {
-    let keys = StoreKeys::from_secret(keys.storage.expose());
-    read(&Store::open(&settings.database, keys)?)
+    read(&open_store(settings, keys)?)
 }
 
 /// The final state of the log in `store`. Blocking.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use keyglass_protocol::quantity::LogSize;
-use keyglass_schema::{DatabaseUrl, Store, StoreError, StoreKeys};
+use keyglass_schema::{DatabaseUrl, StoreError};
 use thiserror::Error;
 
+use crate::bootstrap::open_store;
 use crate::guard::{GuardError, Mark, SharedGuard};
 use crate::keys::{Keys, Random};
 use crate::lease::{LeaseError, Place, Terms, take};
@@ -73,7 +74,7 @@ pub fn accept(settings: &Settings, keys: &Keys, random: &dyn Random) -> Result<A
         return Err(AcceptError::NotPostgres);
     }
     let place = Arc::new(Place::open(&settings.data_dir, random)?);
-    let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
+    let store = open_store(settings, keys)?;
     let guard = SharedGuard::open(settings, keys.origin())?;
     let state = guard.state()?;
     let (signed, database) = (

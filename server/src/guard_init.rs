@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use keyglass_protocol::log;
 use keyglass_protocol::note::{Checkpoint, SignedCheckpoint};
 use keyglass_protocol::quantity::LogSize;
-use keyglass_schema::{Store, StoreError, StoreKeys};
+use keyglass_schema::{Store, StoreError};
 use thiserror::Error;
 
+use crate::bootstrap::open_store;
 use crate::cosigners::{CosignerError, Cosigners};
 use crate::guard::{self, GuardError, Guarded};
 use crate::keys::Keys;
@@ -75,7 +76,7 @@ pub async fn rebuild(settings: &Settings, keys: &Keys) -> Result<Guarded, GuardI
     if let Some(found) = guard.read()? {
         return Err(GuardInitError::Exists(found));
     }
-    let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
+    let store = open_store(settings, keys)?;
     let mut newest = stored(&store, keys)?;
     for head in heads(settings, keys).await? {
         newest = Some(newer(newest, &head, &store)?);

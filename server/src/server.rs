@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::access::{Access, KeySetError};
 use crate::artefacts::Artefacts;
+use crate::bootstrap::open_store;
 use crate::clock::Clock;
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::cosigners::{CosignerError, Cosigners};
@@ -309,7 +310,7 @@ impl Parts {
     /// Without a lease: a lock keeps others out.
     fn free(settings: &Settings, keys: &Keys, metrics: ServerMetrics) -> Result<Self, StoreError> {
         Ok(Self {
-            store: Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?,
+            store: open_store(settings, keys)?,
             metrics,
             lease: Arc::default(),
             promises: Arc::new(AtomicBool::new(true)),

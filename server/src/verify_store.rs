@@ -19,10 +19,11 @@ use std::io;
 
 use keyglass_protocol::label::Label;
 use keyglass_protocol::quantity::{Epoch, KeyVersion};
-use keyglass_schema::{DatabaseUrl, Store, StoreError, StoreKeys};
+use keyglass_schema::{DatabaseUrl, Store, StoreError};
 use thiserror::Error;
 
 use crate::artefacts::Artefacts;
+use crate::bootstrap::open_store;
 use crate::directory::ProofSource;
 use crate::guard::{self, GuardError, Guarded};
 use crate::keys::Keys;
@@ -144,7 +145,7 @@ pub async fn verify(
         return Err(VerifyError::NoDatabase);
     }
     let guard = guard::open(settings, keys.origin())?;
-    let store = Store::open(&settings.database, StoreKeys::from_secret(keys.storage.expose()))?;
+    let store = open_store(settings, keys)?;
     let source = {
         let (proofs, answers) = (settings.proof_cache.get(), settings.answer_cache.get());
         ProofSource::new(&store, &keys.vrf, proofs, answers)

@@ -27,6 +27,7 @@ pub use watch::{Heartbeats, MAX_HEADS, PeerHead};
 use crate::connection::Tx;
 use crate::database::Database;
 use crate::error::StoreError;
+use crate::sqlite::PageCache;
 use crate::url::DatabaseUrl;
 
 /// The auditor's database. Calls block; clones share connections.
@@ -138,7 +139,7 @@ impl AuditorStore {
     /// # Errors
     /// [`StoreError`] if the file cannot be opened, or was made by a newer program.
     pub fn open(path: &Path) -> Result<Self, AuditorStoreError> {
-        let database = Database::open(&DatabaseUrl::sqlite(path))?;
+        let database = Database::open(&DatabaseUrl::sqlite(path), PageCache::default())?;
         crate::migrate::migrate_auditor(database.pools())?;
         Ok(Self { database })
     }

@@ -20,6 +20,7 @@ use crate::connection::Pools;
 use crate::error::StoreError;
 use crate::keys::StoreKeys;
 use crate::migrate::{migrate, revert_all};
+use crate::sqlite::PageCache;
 use crate::store::Store;
 use crate::url::DatabaseUrl;
 pub use cluster::{Cluster, give_to_unprivileged, postgres_programs};
@@ -232,7 +233,7 @@ impl TestDatabase {
     /// # Errors
     /// [`StoreError`] of the migration.
     pub fn migrate(&self) -> Result<(), StoreError> {
-        migrate(&Pools::open(&self.url)?)
+        migrate(&Pools::open(&self.url, PageCache::default())?)
     }
 
     /// Undoes all migrations.
@@ -240,7 +241,7 @@ impl TestDatabase {
     /// # Errors
     /// [`StoreError`] of the migration.
     pub fn revert_migrations(&self) -> Result<(), StoreError> {
-        revert_all(&Pools::open(&self.url)?)
+        revert_all(&Pools::open(&self.url, PageCache::default())?)
     }
 
     /// The directory whose files a thief would take, written out as far as the database does.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use keyglass_schema::{Store, StoreKeys};
 use keyglass_server::bootstrap;
 use keyglass_server::export::{self, Exported};
 use keyglass_server::keys;
@@ -14,8 +13,7 @@ use super::{Failure, print};
 
 pub(super) fn run(settings: &Settings, file: &Path, import_key: &Path) -> Result<(), Failure> {
     let own = bootstrap::existing_keys(settings).map_err(|e| Failure::refused(e.reason(), &e))?;
-    let store = Store::open(&settings.database, StoreKeys::from_secret(own.storage.expose()))
-        .map_err(|e| Failure::refused("store", &e))?;
+    let store = bootstrap::open_store(settings, &own).map_err(|e| Failure::refused("store", &e))?;
     let refused = |e: export::ExportError| Failure::refused(e.reason(), &e);
     let (_, next) = export::successor(&store).map_err(refused)?;
     let key =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use keyglass_protocol::quantity::Epoch;
-use keyglass_schema::{Store, StoreError, StoreKeys};
+use keyglass_schema::StoreError;
 use keyglass_server::clock::SystemClock;
 use keyglass_server::keys::{Keys, SystemRandom};
 use keyglass_server::settings::Settings;
@@ -41,8 +41,7 @@ pub(super) fn back_up(settings: &Settings, dir: &Path, prune_journal: bool) -> R
 
 pub(super) fn partition(settings: &Settings, parts: u16) -> Result<(), Failure> {
     let refused = |e: StoreError| Failure::refused(e.reason(), &e);
-    let keys = StoreKeys::from_secret(keys(settings)?.storage.expose());
-    let store = Store::open(&settings.database, keys).map_err(refused)?;
+    let store = bootstrap::open_store(settings, &keys(settings)?).map_err(refused)?;
     store.partition(parts).map_err(refused)?;
     print(&format!("parts {parts}\n"));
     Ok(())

@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use keyglass_monitoring::{Registry, ServerMetrics};
-use keyglass_schema::{DatabaseUrl, Store, StoreKeys};
+use keyglass_schema::{DatabaseUrl, Store};
 
 use super::{ServerError, StandBy};
+use crate::bootstrap::open_store;
 use crate::clock::Clock;
 use crate::guard::{FileGuard, Guard, SharedGuard};
 use crate::http;
@@ -44,14 +45,13 @@ enum Opened {
 
 impl Opened {
     fn new(settings: &Settings, keys: &Keys) -> Result<Self, ServerError> {
-        let store_keys = StoreKeys::from_secret(keys.storage.expose());
         if matches!(settings.database, DatabaseUrl::Sqlite(_)) {
             let guard = FileGuard::open(&settings.guard, keys.origin())?;
-            let store = Store::open(&settings.database, store_keys)?;
+            let store = open_store(settings, keys)?;
             return Ok(Self::Alone(Box::new((Leased::default(), Box::new(guard), store))));
         }
         let place = Arc::new(Place::open(&settings.data_dir, &SystemRandom)?);
-        let store = Store::open(&settings.database, store_keys)?;
+        let store = open_store(settings, keys)?;
         let guard = SharedGuard::open(settings, keys.origin())?;
         Ok(Self::Shared(store, guard, place))
     }

@@ -192,7 +192,7 @@ pub struct Layer {
     /// How often the lease is renewed; at most a third of lease-ttl [default: 2s]
     #[arg(long, global = true, env = "KEYGLASS_LEASE_RENEW", value_name = "TIME")]
     pub lease_renew: Option<Period>,
-    /// How long a replica serves after its last acknowledgement; the same for the sequencer and its replicas [default: 5s]
+    /// How long a replica serves after its last acknowledgement; the same for the sequencer and its replicas [default: 20s]
     #[arg(long, global = true, env = "KEYGLASS_REPLICA_LEASE", value_name = "TIME")]
     pub replica_lease: Option<Period>,
     /// What may be promoted: named (a standby that every commit waits for, as its cluster_name says), or most-advanced (whoever
@@ -216,6 +216,9 @@ pub struct Layer {
     /// Memory for answers that may be asked for again before the next epoch [default: 64MiB]
     #[arg(long, global = true, env = "KEYGLASS_ANSWER_CACHE", value_name = "SIZE")]
     pub answer_cache: Option<Memory>,
+    /// Memory for pages of a SQLite database, half of it for writing [default: 64MiB]
+    #[arg(long, global = true, env = "KEYGLASS_SQLITE_CACHE", value_name = "SIZE")]
+    pub sqlite_cache: Option<Memory>,
     /// Audit proofs, tiles and checkpoint as files that any file server can serve [default: artefacts in the data folder]
     #[arg(long, global = true, env = "KEYGLASS_ARTEFACTS_DIR", value_name = "DIR")]
     pub artefacts_dir: Option<PathBuf>,
@@ -325,6 +328,7 @@ impl Layer {
             wrapping_key: self.wrapping_key.or(below.wrapping_key),
             proof_cache: self.proof_cache.or(below.proof_cache),
             answer_cache: self.answer_cache.or(below.answer_cache),
+            sqlite_cache: self.sqlite_cache.or(below.sqlite_cache),
             artefacts_dir: self.artefacts_dir.or(below.artefacts_dir),
             journal_dir: self.journal_dir.or(below.journal_dir),
             request_timeout: self.request_timeout.or(below.request_timeout),

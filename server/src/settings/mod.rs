@@ -92,6 +92,8 @@ pub struct Settings {
     pub proof_cache: Memory,
     /// Memory for the answers that were given at the present head.
     pub answer_cache: Memory,
+    /// Memory for pages of a SQLite database.
+    pub sqlite_cache: Memory,
     /// The folder of immutable artefacts, laid out as their URLs.
     pub artefacts_dir: PathBuf,
     /// The folder of the journal.
@@ -247,6 +249,7 @@ impl Settings {
                 .unwrap_or_else(|| data_dir.join("keys").join("wrapping.key")),
             proof_cache: given.proof_cache.unwrap_or(Memory::mib(96)),
             answer_cache: given.answer_cache.unwrap_or(Memory::mib(64)),
+            sqlite_cache: given.sqlite_cache.unwrap_or(Memory::mib(64)),
             artefacts_dir: given.artefacts_dir.unwrap_or_else(|| data_dir.join("artefacts")),
             journal_dir: given.journal_dir.unwrap_or_else(|| data_dir.join("journal")),
             request_timeout: period(given.request_timeout, 8_000),
@@ -296,6 +299,9 @@ impl Settings {
                 "merge_delay",
                 "must be at least 1s, in whole seconds".to_owned(),
             ));
+        }
+        if self.sqlite_cache.get() < Memory::mib(1).get() {
+            return Err(value("sqlite_cache", "must be at least 1MiB".to_owned()));
         }
         if self.request_timeout.is_zero() || self.request_timeout > Duration::from_secs(9) {
             return Err(value(

@@ -55,6 +55,13 @@ fn every_unusable_value_is_named() {
             },
         ),
         (
+            "sqlite_cache",
+            Layer {
+                sqlite_cache: Some("1023KiB".parse().unwrap()),
+                ..layer()
+            },
+        ),
+        (
             "request_timeout",
             Layer {
                 request_timeout: Some("10s".parse().unwrap()),

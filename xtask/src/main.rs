@@ -65,6 +65,15 @@ fn root() -> Result<PathBuf> {
         .to_owned())
 }
 
+/// The folder of the programs that cargo builds in this mode, `debug` or `release`.
+fn built(mode: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let target = own.parent().and_then(Path::parent);
+    Ok(target
+        .context("this program lies in a folder of its target folder")?
+        .join(mode))
+}
+
 /// The cargo that runs us.
 fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())

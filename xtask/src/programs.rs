@@ -5,10 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::{cargo, root};
+use crate::{built, cargo, root};
 
 /// Arguments of `cargo xtask long`.
 #[derive(Args)]
@@ -45,15 +45,9 @@ pub(crate) fn long(options: &Long) -> Result<()> {
     );
     // All programs at once, as the tests' runner builds them: with single packages named, cargo compiles their dependencies anew.
     build(&["--workspace", "--bins"])?;
-    let own = std::env::current_exe()?;
-    let folder = own.parent().context("this program lies in a folder")?;
-    let status = Command::new(folder.join(format!("long-{name}")))
-        .current_dir(root()?)
-        .env("TESTKIT_PROGRAMS", folder)
-        .args(&options.arguments)
-        .status()?;
-    ensure!(status.success(), "ended with {status}");
-    Ok(())
+    let folder = built("debug")?;
+    let mut program = Command::new(folder.join(format!("long-{name}")));
+    ended_well(program.env("TESTKIT_PROGRAMS", folder).args(&options.arguments))
 }
 
 /// Arguments of `cargo xtask keyring`.
@@ -72,11 +66,9 @@ pub(crate) fn keyring(options: &Keyring) -> Result<()> {
 /// Runs `testkit/src/bin/bench.rs` beside `testkit/akd-baseline`.
 pub(crate) fn bench(options: &Bench) -> Result<()> {
     let baseline = build_baseline()?;
-    // The benchmark starts the real server from the folder that it lies in itself.
-    build(&["--release", "-p", "keyglass-server", "-p", "keyglass-testkit"])?;
     let mut arguments = vec!["--baseline".to_owned(), baseline.display().to_string()];
     arguments.extend_from_slice(&options.arguments);
-    run(&["--release", "--bin", "bench"], &arguments)
+    beside_the_server("bench", &arguments)
 }
 
 /// Runs `testkit/src/bin/bench-verify.rs`; its audit proofs come from `testkit/akd-baseline`.
@@ -89,10 +81,23 @@ pub(crate) fn bench_verify(options: &Bench) -> Result<()> {
     run(&["--release", "--bin", "bench-verify"], &arguments)
 }
 
-/// Runs `testkit/src/bin/bench-import.rs`, which starts the real server from the folder that it lies in itself.
+/// Runs `testkit/src/bin/bench-import.rs`.
 pub(crate) fn bench_import(options: &Bench) -> Result<()> {
-    build(&["--release", "-p", "keyglass-server", "-p", "keyglass-testkit"])?;
-    run(&["--release", "--bin", "bench-import"], &options.arguments)
+    beside_the_server("bench-import", &options.arguments)
+}
+
+/// Builds the server and a benchmark that starts it from the folder that it lies in itself, and nothing else: optimising
+/// takes a while for each program.
+fn beside_the_server(benchmark: &str, arguments: &[String]) -> Result<()> {
+    build(&[
+        "--release",
+        "--workspace",
+        "--bin",
+        "keyglass-server",
+        "--bin",
+        benchmark,
+    ])?;
+    ended_well(Command::new(built("release")?.join(benchmark)).args(arguments))
 }
 
 /// Builds plain akd in a workspace of its own, so that its default features stay there.
@@ -131,15 +136,15 @@ fn build(what: &[&str]) -> Result<()> {
 }
 
 fn run(which: &[&str], arguments: &[String]) -> Result<()> {
-    let status = Command::new(cargo())
-        .current_dir(root()?)
+    let mut program = Command::new(cargo());
+    program
         .args(["run", "--locked", "-p", "keyglass-testkit"])
-        .args(which)
-        .arg("--")
-        .args(arguments)
-        .status()?;
-    if !status.success() {
-        bail!("ended with {status}");
-    }
+        .args(which);
+    ended_well(program.arg("--").args(arguments))
+}
+
+fn ended_well(program: &mut Command) -> Result<()> {
+    let status = program.current_dir(root()?).status()?;
+    ensure!(status.success(), "ended with {status}");
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::step::{Log, Steps};
-use crate::{cargo, deny, directions, root, tools, words};
+use crate::{built, cargo, deny, directions, root, tools, words};
 
 pub(crate) fn run() -> Result<()> {
     let root = root()?;
@@ -58,8 +58,7 @@ pub(crate) fn run() -> Result<()> {
         )
     })?;
     // Both runners build every program before the first test; tests that start them need not build them again.
-    let own = std::env::current_exe()?;
-    let programs = own.parent().context("this program lies in a folder")?;
+    let programs = &built("debug")?;
     steps.tests("tests", |log| {
         let runner: &[&str] = if tools::has_nextest() {
             &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]

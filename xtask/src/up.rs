@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use self::child::Child;
-use crate::{cargo, root, tools};
+use crate::{built, cargo, root, tools};
 
 /// Name under which the sample auditor cosigns.
 const AUDITOR: &str = "auditor.localhost";
@@ -150,10 +150,7 @@ fn build(release: bool) -> Result<PathBuf> {
         command.arg("--release");
     }
     ensure!(command.status()?.success(), "the programs do not build");
-    let own = std::env::current_exe()?;
-    let profile = own.parent().context("this program lies in a folder")?;
-    let target = profile.parent().context("target folder")?;
-    Ok(target.join(if release { "release" } else { "debug" }))
+    built(if release { "release" } else { "debug" })
 }
 
 fn ports_are_free(place: &Place) -> Result<()> {

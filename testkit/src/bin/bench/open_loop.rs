@@ -42,6 +42,16 @@ pub(crate) struct OpenLoop {
     pub(crate) publish: f64,
 }
 
+impl OpenLoop {
+    /// No figure at all.
+    pub(crate) const UNMEASURED: Self = Self {
+        knee: f64::NAN,
+        idle: f64::NAN,
+        publishing: f64::NAN,
+        publish: f64::NAN,
+    };
+}
+
 /// One answered request: when it was due, and what it took from then.
 type Taken = (Instant, f64);
 

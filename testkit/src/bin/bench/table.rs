@@ -284,6 +284,10 @@ pub(crate) fn print(o: &Options, ours: &[Report], plain: &[Report]) {
 
 fn print_row((name, unit, scale, mine, theirs, aim): &Row, ours: &[Report], plain: &[Report]) {
     let a = median(ours, mine) * scale;
+    if a.is_nan() {
+        println!("| {name} | not measured | | | | |");
+        return;
+    }
     let b = theirs.map(|theirs| median(plain, theirs) * scale);
     let measured = b.map_or(a, |b| a / b);
     let (akd, ratio) = b.map_or((String::new(), String::new()), |b| {

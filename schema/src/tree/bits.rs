@@ -24,12 +24,12 @@ pub(super) fn bit(label: &[u8; 32], index: u32) -> bool {
 /// How many bits two whole labels have in common at their start. 0 to 256.
 pub(super) fn common_bits(a: &[u8; 32], b: &[u8; 32]) -> u32 {
     let mut bits = 0;
-    for (x, y) in a.iter().zip(b) {
-        let differ = x ^ y;
+    for (x, y) in a.as_chunks().0.iter().zip(b.as_chunks().0) {
+        let differ = u64::from_be_bytes(*x) ^ u64::from_be_bytes(*y);
         if differ != 0 {
             return bits + differ.leading_zeros();
         }
-        bits += 8;
+        bits += u64::BITS;
     }
     bits
 }

@@ -36,9 +36,10 @@ pub(super) fn encode(epoch: u64, new: &[NewLeaf]) -> Result<Vec<LeafRow>, StoreE
         part,
         leaves: chunk
             .iter()
-            .flat_map(|leaf| leaf.label.iter().chain(&leaf.commitment))
-            .copied()
-            .collect(),
+            .map(|leaf| [leaf.label, leaf.commitment])
+            .collect::<Vec<_>>()
+            .into_flattened()
+            .into_flattened(),
     };
     Ok((0..).zip(new.chunks(PART)).map(row).collect())
 }

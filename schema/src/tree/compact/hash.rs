@@ -19,20 +19,20 @@ pub(super) fn missing_label() -> NodeLabel {
 
 /// A leaf's value: its commitment bound to the epoch that inserted it.
 pub(super) fn leaf(commitment: &Digest, epoch: u64) -> Digest {
-    joined::<40>(commitment, &epoch.to_be_bytes())
+    joined::<_, _, 40>(commitment, &epoch.to_be_bytes())
 }
 
 /// A value bound to the node's label.
 pub(super) fn sealed(value: &Digest, label: &NodeLabel) -> Digest {
-    joined::<64>(
+    joined::<_, _, 64>(
         value,
-        &joined::<36>(&label.label_len.to_be_bytes(), &label.label_val),
+        &joined::<_, _, 36>(&label.label_len.to_be_bytes(), &label.label_val),
     )
 }
 
 /// A parent's hash from both children, each with its label.
 pub(super) fn parent(left: (&Digest, &NodeLabel), right: (&Digest, &NodeLabel)) -> Digest {
-    joined::<64>(&sealed(left.0, left.1), &sealed(right.0, right.1))
+    joined::<_, _, 64>(&sealed(left.0, left.1), &sealed(right.0, right.1))
 }
 
 /// The published root hash from the root node's value.
@@ -40,11 +40,12 @@ pub(super) fn root(value: &Digest) -> Digest {
     sealed(value, &NodeLabel::root())
 }
 
-fn joined<const N: usize>(a: &[u8], b: &[u8]) -> Digest {
+fn joined<const A: usize, const B: usize, const N: usize>(a: &[u8; A], b: &[u8; B]) -> Digest {
+    const { assert!(A + B == N) };
     let mut both = [0; N];
-    for (to, from) in both.iter_mut().zip(a.iter().chain(b)) {
-        *to = *from;
-    }
+    let (to_a, to_b) = both.split_at_mut(A);
+    to_a.copy_from_slice(a);
+    to_b.copy_from_slice(b);
     *blake3::hash(&both).as_bytes()
 }
 

@@ -1,9 +1,11 @@
 //! akd's generic record keys, told apart.
 
+use core::any::Any;
+
 use akd::NodeLabel;
 use akd::storage::Storable;
-use akd::storage::types::{StorageType, ValueState};
-use akd::tree_node::TreeNodeWithPreviousValue;
+use akd::storage::types::{StorageType, ValueStateKey};
+use akd::tree_node::NodeKey;
 
 use crate::error::StoreError;
 
@@ -16,21 +18,19 @@ pub(super) enum RecordId {
 }
 
 impl RecordId {
-    /// The key behind akd's associated type, by way of akd's own binary form of it.
+    /// The key behind akd's associated type.
     pub(super) fn of<St: Storable>(id: &St::StorageKey) -> Result<Self, StoreError> {
-        let unreadable = |_| StoreError::OutOfRange("record key");
-        let binary = St::get_full_binary_key_id(id);
+        let key: &dyn Any = id;
+        if let Some(NodeKey(label)) = key.downcast_ref() {
+            return Ok(Self::Node(*label));
+        }
+        if let Some(ValueStateKey(label, epoch)) = key.downcast_ref() {
+            let (label, epoch) = (label.clone(), *epoch);
+            return Ok(Self::State { label, epoch });
+        }
         match St::data_type() {
             StorageType::Azks => Ok(Self::Azks),
-            StorageType::TreeNode => TreeNodeWithPreviousValue::key_from_full_binary(&binary)
-                .map(|key| Self::Node(key.0))
-                .map_err(unreadable),
-            StorageType::ValueState => ValueState::key_from_full_binary(&binary)
-                .map(|key| Self::State {
-                    label: key.0,
-                    epoch: key.1,
-                })
-                .map_err(unreadable),
+            _ => Err(StoreError::OutOfRange("record key")),
         }
     }
 

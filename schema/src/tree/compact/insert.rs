@@ -19,6 +19,10 @@ pub(crate) struct NewLeaf {
     pub(crate) epoch: u32,
 }
 
+/// So many leaves are inserted by two threads, each below one child of the root. More than a publish has: that has other work
+/// for the second processor, and imports were slower with it.
+const WORTH_A_THREAD: usize = 1 << 16;
+
 impl Tree {
     /// The tree without leaves, at epoch 0.
     pub(crate) fn empty() -> Self {
@@ -41,10 +45,20 @@ impl Tree {
         if !leaves.is_sorted_by(|a, b| a.label < b.label) {
             return Err(StoreError::LeafTwice);
         }
-        let mut added = 0;
         let (zeros, ones) = halves(leaves, 0);
-        let left = grow(self.left.as_ref(), zeros, &mut added)?;
-        let right = grow(self.right.as_ref(), ones, &mut added)?;
+        let grow = |old: Option<&Arc<Node>>, new| {
+            let mut added = 0;
+            grow(old, new, &mut added).map(|node| (node, added))
+        };
+        let ((left, added_left), (right, added_right)) = if leaves.len() < WORTH_A_THREAD {
+            (grow(self.left.as_ref(), zeros)?, grow(self.right.as_ref(), ones)?)
+        } else {
+            std::thread::scope(|scope| {
+                let left = scope.spawn(|| grow(self.left.as_ref(), zeros));
+                let right = grow(self.right.as_ref(), ones)?;
+                Ok::<_, StoreError>((left.join().map_err(|_| StoreError::ThreadDied)??, right))
+            })?
+        };
         let children = || left.iter().chain(&right);
         let hash = match (&left, &right) {
             (None, None) => *hash::EMPTY_ROOT,
@@ -61,7 +75,7 @@ impl Tree {
             hash,
             newest: children().map(|c| c.newest()).max().unwrap_or_default(),
             oldest: children().map(|c| c.oldest()).min().unwrap_or_default(),
-            nodes: self.nodes.saturating_add(added),
+            nodes: self.nodes.saturating_add(added_left).saturating_add(added_right),
             left,
             right,
         })

@@ -199,6 +199,34 @@ fn a_leaf_is_inserted_once() {
 }
 
 #[test]
+fn two_threads_make_the_tree_that_one_makes() {
+    let leaf = |i: u32| {
+        let label = *blake3::hash(&i.to_be_bytes()).as_bytes();
+        NewLeaf {
+            label,
+            commitment: label,
+            epoch: 1,
+        }
+    };
+    let mut leaves: Vec<_> = (0..70_000).map(leaf).collect();
+    leaves.sort_unstable();
+    let at_once = Tree::empty().insert(1, &leaves).unwrap();
+    let mut in_turn = Tree::empty();
+    for few in leaves.chunks(10_000) {
+        in_turn = in_turn.insert(1, few).unwrap();
+    }
+    assert_eq!(
+        (at_once.root(), at_once.nodes()),
+        (in_turn.root(), in_turn.nodes())
+    );
+    for known in [leaves.first(), leaves.last()] {
+        let mut more: Vec<_> = (70_000..140_000).map(leaf).chain(known.copied()).collect();
+        more.sort_unstable();
+        assert!(matches!(at_once.insert(2, &more), Err(StoreError::LeafTwice)));
+    }
+}
+
+#[test]
 fn a_node_is_as_small_as_is_said() {
     // 16 bytes of counters and 8 of the allocator make it 96.
     assert_eq!(core::mem::size_of::<Node>(), 72);

@@ -20,7 +20,7 @@ const CONNECTIONS: u8 = 16;
 /// How long the knee is looked for, and how long an open load lasts with nothing else to do.
 const LOAD: Duration = Duration::from_secs(10);
 /// Time between two epochs: long enough to hand in a whole batch.
-const INTERVAL: Duration = Duration::from_secs(240);
+const INTERVAL: Duration = Duration::from_secs(120);
 /// The open load begins so long before the publish.
 const LEAD: Duration = Duration::from_secs(3);
 /// The longest publish that is waited for.
@@ -69,7 +69,8 @@ pub(crate) fn measure(o: &Options, folder: &Path) -> Result<OpenLoop> {
     found(server, first)?;
     let knee = closed(o, server)?;
     let rate = knee * PART;
-    let idle = open(o, server, rate, Instant::now(), || Instant::now() + LOAD)?;
+    let (begin, end) = (Instant::now(), Instant::now() + LOAD);
+    let idle = open(o, server, rate, begin, || end)?;
     hand_in(server, rest)?;
     let due = epoch + INTERVAL;
     ensure!(

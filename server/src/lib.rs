@@ -23,6 +23,7 @@ pub mod import;
 pub mod journal;
 pub mod keys;
 pub mod lease;
+mod priority;
 pub mod publisher;
 pub mod replica;
 pub mod replicas;

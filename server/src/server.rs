@@ -25,6 +25,7 @@ use crate::http::{self, Serving, State};
 use crate::journal::{Journal, JournalError};
 use crate::keys::{KeyError, Keys};
 use crate::lease::{Held, LeaseError};
+use crate::priority::Priority;
 use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
 use crate::replica::{ReplicaToken, TokenFileError};
 use crate::replicas::Replicas;
@@ -231,7 +232,7 @@ where
     let (publisher, work) = publisher(&service)?;
     let (stop, stopped) = watch::channel(false);
     let publisher = spawn_publisher(publisher, stopped, work).await?;
-    let readers = runtime("readers")?;
+    let readers = runtime("readers", Priority::Answers)?;
     let state = State::new(Arc::clone(&service), access, readers.handle().clone())
         .map_err(|e| ServerError::HttpClient(e.to_string()))?
         .with_replicas(token);
@@ -395,11 +396,12 @@ where
     W: FnOnce(Publisher, watch::Receiver<bool>) -> Fut + Send + 'static,
     Fut: Future<Output = Result<(), PublishError>>,
 {
-    let runtime = runtime("publisher")?;
+    let runtime = runtime("publisher", Priority::Publishing)?;
     let (started, wait) = oneshot::channel();
     let (ended, mut result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("publisher".to_owned());
     let work = move || {
+        Priority::Publishing.take();
         let outcome = runtime.block_on(async move {
             publisher.start().await?;
             let _nobody_waits = started.send(());
@@ -420,9 +422,10 @@ where
     }
 }
 
-fn runtime(name: &'static str) -> Result<Runtime, ServerError> {
+fn runtime(name: &'static str, priority: Priority) -> Result<Runtime, ServerError> {
     Builder::new_multi_thread()
         .thread_name(name)
+        .on_thread_start(move || priority.take())
         .enable_all()
         .build()
         .map_err(|error| ServerError::Io {

@@ -11,15 +11,11 @@ use tokio::task::spawn_blocking;
 use super::MAX_BATCH_LINES;
 use super::lines::Lines;
 use super::ready::{Batch, Readier, ReadyLine, read};
+use crate::priority::Priority;
 use crate::service::Service;
 
 /// Batches that are made ready, each on a thread of its own, while another one is published.
 const AHEAD: usize = 3;
-
-/// How much the threads that make lines ready give way to the one that publishes, which waits for nothing but processors and
-/// the disk: a nice value.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
 
 type Making = (oneshot::Receiver<Vec<ReadyLine>>, bool);
 
@@ -64,21 +60,14 @@ impl ReadAhead {
     }
 }
 
-/// Starts work on a thread of its own that gives way to others.
+/// Starts work on a thread of its own that gives way to the one that publishes, which waits for nothing but processors and the
+/// disk.
 fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<oneshot::Receiver<T>> {
     let (done, made) = oneshot::channel();
     let thread = std::thread::Builder::new().name("import".to_owned());
     thread.spawn(move || {
-        give_way();
+        Priority::Ahead.take();
         let _nobody_waits = done.send(work());
     })?;
     Ok(made)
-}
-
-/// Lowers the priority of this thread. Without it an import is slower, and no more.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(%error, "the priority of a thread stays as it is");
-    }
 }

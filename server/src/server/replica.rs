@@ -12,6 +12,7 @@ use crate::artefacts::Artefacts;
 use crate::clock::Clock;
 use crate::http::{self, State};
 use crate::keys::{Random, ReadingKeys};
+use crate::priority::Priority;
 use crate::replica::{self, Fence, Replica, ReplicaToken, Reporter};
 use crate::service::Reads;
 use crate::settings::Settings;
@@ -43,7 +44,7 @@ pub async fn start_replica(
         tracing::warn!("no token_keys: anybody may look telephone numbers up; set it as at the sequencer");
     }
     let access = access_to(&reads, keys.log.name())?;
-    let readers = runtime("readers")?;
+    let readers = runtime("readers", Priority::Answers)?;
     let (runs_on, shared) = (readers.handle().clone(), Arc::clone(&reads));
     let client = |e: reqwest::Error| ServerError::HttpClient(e.to_string());
     let state = State::of_replica(shared, access, runs_on, Arc::clone(&fence)).map_err(client)?;

@@ -70,7 +70,7 @@ pub(crate) fn measure(o: &Options, folder: &Path) -> Result<OpenLoop> {
     let knee = closed(o, server)?;
     let rate = knee * PART;
     let (begin, end) = (Instant::now(), Instant::now() + LOAD);
-    let idle = open(o, server, rate, begin, || end)?;
+    let idle = open(o, server, (rate, 1), begin, || end)?;
     hand_in(server, rest)?;
     let due = epoch + INTERVAL;
     ensure!(
@@ -90,7 +90,7 @@ pub(crate) fn measure(o: &Options, folder: &Path) -> Result<OpenLoop> {
             let flipped = *flipped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             flipped.unwrap_or_else(|| Instant::now() + LEAD)
         };
-        let busy = open(o, server, rate, due - LEAD, until);
+        let busy = open(o, server, (rate, 2), due - LEAD, until);
         watch.join().map_err(|_| anyhow!("the watch died"))??;
         busy
     })?;
@@ -167,17 +167,18 @@ fn closed(o: &Options, server: &Address) -> Result<f64> {
     Ok(counts.into_iter().map(f64::from).sum::<f64>() / began.elapsed().as_secs_f64())
 }
 
-/// Asks at `rate` from `start` until `until` lies in the past.
+/// Asks at a rate, for accounts that follow from a seed, from `start` until `until` lies in the past. Another seed each time: whoever
+/// is asked for again costs a fifth.
 fn open(
     o: &Options,
     server: &Address,
-    rate: f64,
+    (rate, seed): (f64, u64),
     start: Instant,
     until: impl Fn() -> Instant + Sync,
 ) -> Result<Vec<Taken>> {
     let pause = Duration::from_secs_f64(f64::from(CONNECTIONS) / rate);
     let taken = each_connection(|number| {
-        let mut random = ChaCha8Rng::seed_from_u64(u64::from(number) + 1_000);
+        let mut random = ChaCha8Rng::seed_from_u64(u64::from(number) + seed * 1_000);
         let mut at = start + pause.mul_f64(f64::from(number) / f64::from(CONNECTIONS));
         // Not before: the server closes a connection on which nothing is asked.
         std::thread::sleep(at.saturating_duration_since(Instant::now()));

@@ -207,6 +207,16 @@ mod tests {
         (seen.log, seen.checkpointed)
     }
 
+    /// A file with a table, and two connections to it that nothing else uses.
+    fn writer_and_copier() -> (tempfile::TempDir, Pooled, SqliteConnection) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db").display().to_string();
+        let mut writer = checkout(&pool(&path, 1, PageCache::default().writing()).unwrap()).unwrap();
+        let copier = connect(&path).unwrap();
+        writer.batch_execute("CREATE TABLE t (x BLOB)").unwrap();
+        (dir, writer, copier)
+    }
+
     #[derive(QueryableByName)]
     struct CacheSize {
         #[diesel(sql_type = BigInt)]
@@ -236,12 +246,7 @@ mod tests {
     /// Without the thread, so that nothing depends on its pace.
     #[test]
     fn a_long_log_is_copied_and_a_short_one_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("db").display().to_string();
-        let writer = pool(&path, 1, PageCache::default().writing()).unwrap();
-        let mut writer = checkout(&writer).unwrap();
-        let mut copier = connect(&path).unwrap();
-        writer.batch_execute("CREATE TABLE t (x BLOB)").unwrap();
+        let (_dir, mut writer, mut copier) = writer_and_copier();
         copy(&mut copier).unwrap();
         let (log, copied) = seen(&mut copier);
         assert!(log > 0 && copied == 0, "{log} {copied}");
@@ -264,12 +269,7 @@ mod tests {
     /// A thread that died costs the writer time and the disk no more than the bound.
     #[test]
     fn the_writer_copies_a_very_long_log_itself() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("db").display().to_string();
-        let writer = pool(&path, 1, PageCache::default().writing()).unwrap();
-        let mut writer = checkout(&writer).unwrap();
-        let mut other = connect(&path).unwrap();
-        writer.batch_execute("CREATE TABLE t (x BLOB)").unwrap();
+        let (_dir, mut writer, mut other) = writer_and_copier();
         for (megabytes, copies) in [(50, false), (20, true)] {
             let row = format!("INSERT INTO t VALUES (zeroblob({megabytes}000000))");
             writer.batch_execute(&row).unwrap();

@@ -1,7 +1,7 @@
 //! The first start: keys, unless there is anything that they would not fit; and the store that they open.
 
 use keyglass_protocol::note::VerifierKey;
-use keyglass_schema::{DatabaseUrl, PageCache, Store, StoreError, StoreKeys};
+use keyglass_schema::{DatabaseUrl, Store, StoreError, StoreKeys};
 
 use crate::keys::{KeyError, KeyPlaces, Keys, Random, ReadingKeys, default_origin};
 use crate::settings::Settings;
@@ -54,9 +54,8 @@ pub fn export_for_reading(settings: &Settings, to: &std::path::Path) -> Result<V
 /// # Errors
 /// As [`Store::open`].
 pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError> {
-    let pages = PageCache::new(settings.sqlite_cache.get());
     let keys = StoreKeys::from_secret(keys.storage.expose());
-    Store::open_with(&settings.database, pages, keys)
+    Store::open_with(&settings.database, settings.sqlite_cache, keys)
 }
 
 /// Makes a complete set of keys.

@@ -422,6 +422,7 @@ where
     }
 }
 
+/// A runtime all of whose threads have this priority.
 fn runtime(name: &'static str, priority: Priority) -> Result<Runtime, ServerError> {
     Builder::new_multi_thread()
         .thread_name(name)
@@ -432,4 +433,24 @@ fn runtime(name: &'static str, priority: Priority) -> Result<Runtime, ServerErro
             what: "a runtime",
             error,
         })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn every_thread_of_the_publisher_gives_way_to_those_that_answer() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let seen = |priority| {
+            let runtime = runtime("test", priority).unwrap();
+            let worker = runtime.spawn(async move { nice() });
+            let blocking = runtime.spawn_blocking(nice);
+            runtime.block_on(async { (worker.await.unwrap(), blocking.await.unwrap()) })
+        };
+        let before = nice();
+        assert_eq!(seen(Priority::Answers), (before, before));
+        assert_eq!(seen(Priority::Publishing), (before.max(10), before.max(10)));
+    }
 }

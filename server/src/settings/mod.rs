@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use keyglass_monitoring::LogFormat;
-use keyglass_schema::DatabaseUrl;
+use keyglass_schema::{DatabaseUrl, PageCache};
 use thiserror::Error;
 
 pub use layer::{Layer, refuse_unknown_variables};
@@ -24,7 +24,7 @@ pub use period::{BadPeriod, Period};
 pub use replication::{ReplicationSettings, Role};
 use texts::{
     after_timeout, database, guard, guard_database, local, log_format, phone_lookups, promotions, quorum,
-    rate_limit, trusted_proxies, value,
+    rate_limit, sqlite_cache, trusted_proxies, value,
 };
 pub use writes::{ConfigurationSettings, HandleSettings};
 
@@ -93,7 +93,7 @@ pub struct Settings {
     /// Memory for the answers that were given at the present head.
     pub answer_cache: Memory,
     /// Memory for pages of a SQLite database.
-    pub sqlite_cache: Memory,
+    pub sqlite_cache: PageCache,
     /// The folder of immutable artefacts, laid out as their URLs.
     pub artefacts_dir: PathBuf,
     /// The folder of the journal.
@@ -249,7 +249,7 @@ impl Settings {
                 .unwrap_or_else(|| data_dir.join("keys").join("wrapping.key")),
             proof_cache: given.proof_cache.unwrap_or(Memory::mib(96)),
             answer_cache: given.answer_cache.unwrap_or(Memory::mib(64)),
-            sqlite_cache: given.sqlite_cache.unwrap_or(Memory::mib(64)),
+            sqlite_cache: sqlite_cache(given.sqlite_cache)?,
             artefacts_dir: given.artefacts_dir.unwrap_or_else(|| data_dir.join("artefacts")),
             journal_dir: given.journal_dir.unwrap_or_else(|| data_dir.join("journal")),
             request_timeout: period(given.request_timeout, 8_000),
@@ -299,9 +299,6 @@ impl Settings {
                 "merge_delay",
                 "must be at least 1s, in whole seconds".to_owned(),
             ));
-        }
-        if self.sqlite_cache.get() < Memory::mib(1).get() {
-            return Err(value("sqlite_cache", "must be at least 1MiB".to_owned()));
         }
         if self.request_timeout.is_zero() || self.request_timeout > Duration::from_secs(9) {
             return Err(value(

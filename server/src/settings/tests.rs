@@ -13,6 +13,9 @@ fn defaults_need_no_settings() {
         (Duration::from_secs(1), Duration::from_secs(60))
     );
     assert_eq!(s.quorum, QuorumSetting::Majority);
+    // As the help says.
+    assert_eq!(s.sqlite_cache, PageCache::new(Memory::mib(64).get()));
+    assert_eq!(s.replica_lease, Duration::from_secs(20));
 }
 
 #[test]

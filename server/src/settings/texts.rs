@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use keyglass_monitoring::LogFormat;
-use keyglass_schema::DatabaseUrl;
+use keyglass_schema::{DatabaseUrl, PageCache};
 
-use super::{AfterTimeout, MIN_BURST, PhoneLookups, Promotions, QuorumSetting, RateLimit, SettingsError};
+use super::{
+    AfterTimeout, MIN_BURST, Memory, PhoneLookups, Promotions, QuorumSetting, RateLimit, SettingsError,
+};
 
 pub(super) fn value(name: &'static str, why: String) -> SettingsError {
     SettingsError::Value { name, why }
@@ -25,6 +27,16 @@ pub(super) fn database(url: Option<&str>, data_dir: &Path) -> Result<DatabaseUrl
     // The value may hold a password: it is not repeated in the message.
     url.parse()
         .map_err(|_| value("database", "must be sqlite://PATH or postgres://…".to_owned()))
+}
+
+pub(super) fn sqlite_cache(size: Option<Memory>) -> Result<PageCache, SettingsError> {
+    match size {
+        None => Ok(PageCache::default()),
+        Some(size) if size.get() < Memory::mib(1).get() => {
+            Err(value("sqlite_cache", "must be at least 1MiB".to_owned()))
+        }
+        Some(size) => Ok(PageCache::new(size.get())),
+    }
 }
 
 /// A guard in Postgres.

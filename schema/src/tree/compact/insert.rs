@@ -19,7 +19,7 @@ pub(crate) struct NewLeaf {
     pub(crate) epoch: u32,
 }
 
-/// So many leaves are inserted by two threads, each below one child of the root. More than a publish has: that has other work
+/// So many leaves are inserted by two threads, each below one child of the root. More than a publish has by default: that has other work
 /// for the second processor, and imports were slower with it.
 const WORTH_A_THREAD: usize = 1 << 16;
 

@@ -46,7 +46,7 @@ struct Options {
     /// Leave the whole server with its HTTP side out.
     #[arg(long)]
     no_server: bool,
-    /// Measure the latency under an open load too: five minutes a round.
+    /// Measure the latency under an open load too: more than two minutes a round.
     #[arg(long)]
     open_loop: bool,
     /// The program of testkit/akd-baseline.

@@ -9,14 +9,18 @@ use crate::lease::{FenceCell, admit};
 use crate::sqlite::PageCache;
 use crate::url::DatabaseUrl;
 
-/// Attempts at one transaction before it gives up.
+/// Attempts at one transaction before it gives up: somebody waits for the answer, and can ask again. About a second.
 const ATTEMPTS: u32 = 12;
+/// The same if its failure ends the process. On Postgres a transaction that waits for a standby makes others fail until the
+/// standby answers, so that is waited for: about half a minute, unless the lease is lost before.
+const PATIENT_ATTEMPTS: u32 = 250;
 
 /// A database with its connections. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Database {
     pools: Arc<Pools>,
     fence: FenceCell,
+    pause: fn(Duration),
 }
 
 impl Database {
@@ -24,6 +28,7 @@ impl Database {
         Ok(Self {
             pools: Arc::new(Pools::open(url, pages)?),
             fence: FenceCell::default(),
+            pause: std::thread::sleep,
         })
     }
 
@@ -32,6 +37,7 @@ impl Database {
         Ok(Self {
             pools: Arc::new(Pools::open_to_read(url)?),
             fence: FenceCell::default(),
+            pause: std::thread::sleep,
         })
     }
 
@@ -50,7 +56,7 @@ impl Database {
         name: &'static str,
         work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.run(name, Access::Statement, work)
+        self.run((name, ATTEMPTS), Access::Statement, work)
     }
 
     /// Reads in one consistent snapshot.
@@ -59,7 +65,7 @@ impl Database {
         name: &'static str,
         work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.run(name, Access::Read, work)
+        self.run((name, ATTEMPTS), Access::Read, work)
     }
 
     /// Writes in one serializable transaction: durably, and only while the lease is ours, if there is one.
@@ -69,10 +75,28 @@ impl Database {
     pub(crate) fn write<T>(
         &self,
         name: &'static str,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_within(ATTEMPTS, name, work)
+    }
+
+    /// As [`Self::write`], for what the process cannot go on without.
+    pub(crate) fn write_patiently<T>(
+        &self,
+        name: &'static str,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_within(PATIENT_ATTEMPTS, name, work)
+    }
+
+    fn write_within<T>(
+        &self,
+        attempts: u32,
+        name: &'static str,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let fence = self.fence.get()?;
-        let done = self.run(name, Access::Write, |tx| {
+        let done = self.run((name, attempts), Access::Write, |tx| {
             // First of all: the snapshot begins with this statement, so whoever was quicker is seen or waited for.
             admit(tx, fence.as_ref())?;
             work(tx)
@@ -83,29 +107,26 @@ impl Database {
         done
     }
 
-    /// Runs the transaction `name`. `work` may run several times and must have no effect outside the database; only
+    /// Runs the transaction `name`, at most `attempts` times. `work` may run several times and must have no effect outside the database; only
     /// collisions with other transactions (serialization failure, deadlock, busy SQLite, a key just taken) are tried again.
     fn run<T>(
         &self,
-        name: &'static str,
+        (name, attempts): (&'static str, u32),
         access: Access,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        for attempt in 1..=ATTEMPTS {
+        for attempt in 1..=attempts {
             match self.pools.transaction(access, &mut work) {
-                Err(error) if error.is_collision() && attempt < ATTEMPTS => {
-                    tracing::debug!(transaction = name, attempt, "collided, trying again");
-                    std::thread::sleep(pause(attempt));
-                }
                 // A key that stays taken is no collision but a mistake, and says so itself.
-                Err(error) if error.is_collision() && !error.is_duplicate() => break,
+                Err(error) if error.is_duplicate() && attempt >= ATTEMPTS => return Err(error),
+                Err(error) if error.is_collision() => {
+                    tracing::debug!(transaction = name, attempt, "collided, trying again");
+                    (self.pause)(pause(attempt));
+                }
                 other => return other,
             }
         }
-        Err(StoreError::Contended {
-            name,
-            attempts: ATTEMPTS,
-        })
+        Err(StoreError::Contended { name, attempts })
     }
 }
 
@@ -120,10 +141,12 @@ mod tests {
     use super::*;
     use diesel::result::{DatabaseErrorKind, Error};
 
+    /// One whose transactions are tried again at once.
     fn database() -> (tempfile::TempDir, Database) {
         let dir = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::sqlite(&dir.path().join("db"));
-        let database = Database::open(&url, PageCache::default()).unwrap();
+        let mut database = Database::open(&url, PageCache::default()).unwrap();
+        database.pause = drop;
         (dir, database)
     }
 
@@ -158,18 +181,50 @@ mod tests {
     #[test]
     fn attempts_are_capped() {
         let (_dir, database) = database();
-        for (kind, reason) in [
-            (DatabaseErrorKind::SerializationFailure, "transaction-contended"),
-            (DatabaseErrorKind::UniqueViolation, "database-error"),
+        for (kind, patient, attempts, reason) in [
+            (
+                DatabaseErrorKind::SerializationFailure,
+                false,
+                ATTEMPTS,
+                "transaction-contended",
+            ),
+            (
+                DatabaseErrorKind::SerializationFailure,
+                true,
+                PATIENT_ATTEMPTS,
+                "transaction-contended",
+            ),
+            (
+                DatabaseErrorKind::UniqueViolation,
+                false,
+                ATTEMPTS,
+                "database-error",
+            ),
+            (
+                DatabaseErrorKind::UniqueViolation,
+                true,
+                ATTEMPTS,
+                "database-error",
+            ),
         ] {
             let mut runs = 0;
-            let error = database
-                .write("test", |_| -> Result<(), _> {
-                    runs += 1;
-                    Err(failure(kind, "x"))
-                })
-                .unwrap_err();
-            assert_eq!((runs, error.reason()), (ATTEMPTS, reason));
+            let work = |_: &mut Tx<'_>| -> Result<(), StoreError> {
+                runs += 1;
+                Err(failure(kind, "x"))
+            };
+            let done = if patient {
+                database.write_patiently("test", work)
+            } else {
+                database.write("test", work)
+            };
+            assert_eq!((runs, done.unwrap_err().reason()), (attempts, reason));
         }
+    }
+
+    #[test]
+    fn what_the_process_needs_is_tried_for_longer_than_a_lease_lasts() {
+        let time = |attempts| (1..=attempts).map(pause).sum::<Duration>();
+        assert!(time(ATTEMPTS) < Duration::from_secs(2));
+        assert!(time(PATIENT_ATTEMPTS) > Duration::from_secs(30));
     }
 }

@@ -35,7 +35,7 @@ impl TreeStore {
             Ok::<_, StoreError>((Arc::new(tree?), rows?))
         })?;
         self.database
-            .write("commit_tree", |tx| rows.commit(tx, armed.expected))?;
+            .write_patiently("commit_tree", |tx| rows.commit(tx, armed.expected))?;
         self.trees.keep(tree);
         Ok(())
     }

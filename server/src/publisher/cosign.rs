@@ -9,7 +9,7 @@ use keyglass_protocol::note::{Checkpoint, Note, NoteError, SignatureLine, Signed
 use keyglass_protocol::quantity::{LogSize, Seconds};
 use keyglass_schema::StoreError;
 use thiserror::Error;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::{AskError, PublishError, Publisher, Step};
 use crate::service::Service;
@@ -68,7 +68,7 @@ impl Publisher {
                 (url, answer)
             });
         }
-        while let Some(done) = asked.join_next().await {
+        while let Some(done) = self.answered(size, &mut asked).await? {
             match done {
                 Ok((_, Ok(lines))) => self.service.keep_lines(&signed, &lines)?,
                 Ok((url, Err(AskError::Ahead(theirs)))) => self.check_claim(&url, theirs).await?,
@@ -77,6 +77,26 @@ impl Publisher {
             }
         }
         Ok(())
+    }
+
+    /// What the next of those that were asked says; nothing once cosignatures that were handed in meanwhile are enough: who cannot be
+    /// reached holds nobody up who reaches us.
+    async fn answered<T: 'static>(
+        &self,
+        size: LogSize,
+        asked: &mut JoinSet<T>,
+    ) -> Result<Option<Result<T, JoinError>>, StoreError> {
+        loop {
+            tokio::select! {
+                biased;
+                done = asked.join_next() => return Ok(done),
+                () = self.service.wake.notified() => {
+                    if self.service.has_quorum(size)? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
     }
 
     /// A cosigner says that it has seen a larger log. Only our own signature makes that true.

@@ -1,5 +1,7 @@
 //! Quorum, hold, hand-in, and the minute's duties.
 
+use std::time::Duration;
+
 use keyglass_protocol::message::ReceiptState;
 use keyglass_protocol::note::{Note, Policy, SignedCheckpoint, cosign};
 use keyglass_protocol::quantity::{LogSize, Millis, Seconds};
@@ -382,6 +384,35 @@ fn a_cosigner_without_an_address_hands_its_cosignatures_in() {
         assert_eq!(site.advance().await.unwrap(), Progress::Idle);
         let conflict = hand_in(&site, with(&note, line(note.text(), now))).await;
         assert_eq!(conflict, (409, b"2\n".to_vec()));
+        site.close().await;
+    });
+}
+
+/// What it cannot be reached for, a cosigner brings itself.
+#[test]
+fn a_cosigner_that_says_nothing_holds_nobody_up_once_the_quorum_is_there() {
+    run(async {
+        let (_place, mut site, witness, outside) = cosigned(Layer::default()).await;
+        let alice = Person::new("alice", 1);
+        site.accept(&alice.label(), alice.newest.bytes()).await;
+        witness.set(Mood::Silent);
+        let (client, url, asked) = (site.client.clone(), site.url.clone(), witness.requests());
+        let brought = async {
+            while witness.requests() == asked {
+                tokio::task::yield_now().await;
+            }
+            let pending = client.get(format!("{url}/log/pending")).send().await.unwrap();
+            let note = Note::parse(&pending.bytes().await.unwrap()).unwrap();
+            let line = cosign("auditor.example", &witness.key, note.text(), FIRST_TIME.seconds());
+            let note = note.with_line(line).unwrap().to_bytes();
+            let answer = client.post(format!("{url}/log/cosignatures")).body(note).send();
+            answer.await.unwrap().status().as_u16()
+        };
+        let both = async { tokio::join!(site.advance(), brought) };
+        // Well before it gives the silent one up.
+        let (progress, status) = tokio::time::timeout(Duration::from_secs(8), both).await.unwrap();
+        assert_eq!((progress.unwrap(), status), (Progress::Published, 200));
+        assert_eq!(outside.account(&site, &alice.label()).await, Some(alice.newest));
         site.close().await;
     });
 }

@@ -16,6 +16,8 @@ pub enum Mood {
     Broken,
     /// Cosigns something else.
     Lies,
+    /// Says nothing, ever.
+    Silent,
 }
 
 pub struct Witness {
@@ -57,7 +59,12 @@ impl Witness {
                     "/add-checkpoint",
                     web::post().to(move |body: web::Bytes| {
                         let answer = add_checkpoint(&shared, &signing, &body);
-                        async move { answer }
+                        async move {
+                            match answer {
+                                Some(answer) => answer,
+                                None => std::future::pending().await,
+                            }
+                        }
                     }),
                 )
                 .route(
@@ -105,11 +112,13 @@ fn add_checkpoint(
     state: &Mutex<WitnessState>,
     (name, key): &(String, SigningKey),
     body: &[u8],
-) -> HttpResponse {
+) -> Option<HttpResponse> {
     let mut state = state.lock().unwrap();
     state.requests += 1;
-    if state.mood == Mood::Broken {
-        return HttpResponse::InternalServerError().finish();
+    match state.mood {
+        Mood::Silent => return None,
+        Mood::Broken => return Some(HttpResponse::InternalServerError().finish()),
+        Mood::Good | Mood::Lies => {}
     }
     let request = AddCheckpoint::parse(body).unwrap();
     let signed = SignedCheckpoint::open(&request.checkpoint, state.log.as_ref().unwrap()).unwrap();
@@ -119,9 +128,10 @@ fn add_checkpoint(
         .as_ref()
         .map_or((LogSize::ZERO, offered.root), |(size, root, _)| (*size, *root));
     if request.old != size {
-        return HttpResponse::Conflict()
+        let conflict = HttpResponse::Conflict()
             .content_type("text/x.tlog.size")
             .body(format!("{size}\n"));
+        return Some(conflict);
     }
     if size != LogSize::ZERO {
         verify_consistency(size, &root, offered.size, &offered.root, &request.proof).unwrap();
@@ -131,5 +141,6 @@ fn add_checkpoint(
         Mood::Lies => "another\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".to_owned(),
         _ => offered.to_text(),
     };
-    HttpResponse::Ok().body(format!("{}\n", cosign(name, key, &text, state.time).to_line()))
+    let line = cosign(name, key, &text, state.time).to_line();
+    Some(HttpResponse::Ok().body(format!("{line}\n")))
 }

@@ -131,6 +131,19 @@ impl Server {
         line?.trim().parse().ok()
     }
 
+    /// The value of a metric that a server which runs must have.
+    ///
+    /// # Panics
+    /// It does not answer, or has no such metric; then with what it said last.
+    pub fn reading(&mut self, name: &str) -> f64 {
+        let read = self.metric(name);
+        let (server, process) = (self.name.clone(), self.process());
+        read.unwrap_or_else(|| {
+            let ended = process.ended();
+            panic!("{server} has no {name}, ended: {ended:?}{}", process.last_words())
+        })
+    }
+
     /// It has ended by itself: it can be started again.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::pair::{Guarded, Pair, STILL, nothing_is_signed, stays};
+use super::pair::{Guarded, Pair, SIGNED, STILL, nothing_new_is_signed, signing_goes_on, stays};
 use super::{Report, Takeover, Terms};
 use crate::cluster::{Commits, PATIENCE};
 use crate::process::poll;
@@ -39,17 +39,18 @@ pub fn cuts(terms: Terms, program: &Path) -> Report {
 fn from_guard(pair: &mut Pair) {
     let holder = pair.holder;
     pair.to_guard[holder].cut();
-    nothing_is_signed(pair);
+    nothing_new_is_signed(pair);
     pair.to_guard[holder].heal();
     pair.publish(10);
     assert_eq!(pair.holder, holder);
 }
 
-/// One epoch more is signed and shown to nobody. It does not matter which of the two finds the other no more.
+/// An auditor that is not found finds the directory, and brings its cosignatures. If it does not find the directory, one epoch more
+/// is signed and shown to nobody.
 fn from_auditor(pair: &mut Pair) {
-    for which in 0..2 {
+    for (which, demand) in [signing_goes_on, nothing_new_is_signed].into_iter().enumerate() {
         pair.site.auditor_links()[which].cut();
-        nothing_is_signed(pair);
+        demand(pair);
         pair.site.auditor_links()[which].heal();
         pair.publish(10);
     }
@@ -121,10 +122,10 @@ fn beside_a_promoted_one(pair: &mut Pair, knowing: Knowing) -> Takeover {
     pair.to_primary[other].aim(pair.site.databases.port(next));
     let takeover = pair.taken_over("a standby was promoted beside the primary", cut);
     if knowing == Knowing::Nobody {
-        let signed = |pair: &Pair| pair.site.sequencers[first].metric("keyglass_server_signed_epoch");
-        let before = signed(pair).unwrap();
+        let server = &mut pair.site.sequencers[first];
+        let before = server.reading(SIGNED);
         stays("nothing is signed without the guard", STILL, || {
-            signed(pair) == Some(before)
+            server.reading(SIGNED) == before
         });
     }
     pair.publish(10);

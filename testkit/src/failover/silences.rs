@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::pair::{Pair, nothing_is_signed};
+use super::pair::{Pair, nothing_new_is_signed};
 use super::{Report, Takeover, Terms};
 use crate::cluster::{Commits, PATIENCE};
 use crate::process::poll;
@@ -66,7 +66,7 @@ fn guard_is_away(pair: &mut Pair) {
     // The artefacts and the journal lie there as well.
     std::fs::rename(&folder, &away).unwrap();
     // Also if the last epoch was signed already, and the auditor now asks in vain for its proof.
-    nothing_is_signed(pair);
+    nothing_new_is_signed(pair);
     std::fs::rename(&away, &folder).unwrap();
     pair.publish(10);
 }

@@ -126,6 +126,14 @@ impl Pools {
         }
     }
 
+    /// Whether a read would wait neither for a network nor for another read.
+    pub(crate) fn reads_at_once(&self) -> bool {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.has_free_reader(),
+            Self::Postgres(_) => false,
+        }
+    }
+
     /// A connection outside a transaction (migrations bring their own).
     pub(crate) fn bare<T>(
         &self,

@@ -84,6 +84,11 @@ impl Sqlite {
         checkout(&self.readers)
     }
 
+    /// Whether one of the connections that read has nothing to do.
+    pub(crate) fn has_free_reader(&self) -> bool {
+        self.readers.state().idle_connections > 0
+    }
+
     /// Lets `work` have the connection that writes, alone.
     pub(crate) fn writing<T>(
         &self,

@@ -133,6 +133,12 @@ impl Store {
         Ok(head.map(|head| Epoch::new(head.epoch)))
     }
 
+    /// Whether one row is read in about the time that it takes to hand the question to another thread: the database is embedded,
+    /// and has a connection that nobody uses.
+    pub fn reads_at_once(&self) -> bool {
+        self.database.pools().reads_at_once()
+    }
+
     /// A label's newest version published no later than `at`.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ pub mod publisher;
 pub mod replica;
 pub mod replicas;
 pub mod restore;
+mod seats;
 pub mod server;
 pub mod service;
 pub mod settings;

@@ -6,7 +6,7 @@
 pub(crate) enum Priority {
     /// Answers: as the process was started.
     Answers,
-    /// Publishing. Beside a thread of answers that never rests it still gets a tenth of the processor.
+    /// Publishing. Beside a thread of answers that never rests it still gets a thirtieth of the processor.
     Publishing,
     /// Making lines of an import ready: only while nobody publishes.
     Ahead,
@@ -27,7 +27,7 @@ impl Priority {
     fn lower(self) -> rustix::io::Result<()> {
         let nice = match self {
             Self::Answers => return Ok(()),
-            Self::Publishing => 10,
+            Self::Publishing => 15,
             Self::Ahead => 19,
         };
         let now = rustix::process::getpriority_process(None)?;
@@ -58,7 +58,7 @@ mod tests {
             });
             (nice(), child.join().unwrap())
         });
-        let [publishing, ahead] = [10, 19].map(|nice: i32| nice.max(before));
+        let [publishing, ahead] = [15, 19].map(|nice: i32| nice.max(before));
         assert_eq!(seen.join().unwrap(), (publishing, (publishing, ahead)));
         assert_eq!(nice(), before);
     }

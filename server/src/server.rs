@@ -29,6 +29,7 @@ use crate::priority::Priority;
 use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
 use crate::replica::{ReplicaToken, TokenFileError};
 use crate::replicas::Replicas;
+use crate::seats::Seats;
 use crate::service::{Reads, Service};
 use crate::settings::Settings;
 
@@ -422,17 +423,31 @@ where
     }
 }
 
-/// A runtime all of whose threads have this priority.
+/// A runtime all of whose threads have this priority. Workers that make answers have a processor each.
 fn runtime(name: &'static str, priority: Priority) -> Result<Runtime, ServerError> {
-    Builder::new_multi_thread()
+    let seats = match priority {
+        Priority::Answers => Seats::everywhere(),
+        Priority::Publishing | Priority::Ahead => Seats::default(),
+    };
+    let mut builder = Builder::new_multi_thread();
+    if seats.count() > 0 {
+        builder.worker_threads(seats.count());
+    }
+    let at_start = seats.clone();
+    let runtime = builder
         .thread_name(name)
-        .on_thread_start(move || priority.take())
+        .on_thread_start(move || {
+            priority.take();
+            at_start.stand_up();
+        })
         .enable_all()
         .build()
         .map_err(|error| ServerError::Io {
             what: "a runtime",
             error,
-        })
+        })?;
+    seats.seat_workers(&runtime);
+    Ok(runtime)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -451,6 +466,31 @@ mod tests {
         };
         let before = nice();
         assert_eq!(seen(Priority::Answers), (before, before));
-        assert_eq!(seen(Priority::Publishing), (before.max(10), before.max(10)));
+        assert_eq!(seen(Priority::Publishing), (before.max(15), before.max(15)));
+    }
+
+    /// Whoever waits for a disk must not keep a worker's processor to itself.
+    #[test]
+    fn workers_have_a_processor_each_and_what_blocks_runs_anywhere() {
+        let usable = || {
+            let set = rustix::thread::sched_getaffinity(None).unwrap();
+            let all = 0..rustix::thread::CpuSet::MAX_CPU;
+            all.filter(|processor| set.is_set(*processor)).collect::<Vec<_>>()
+        };
+        let (all, seats) = (usable(), Seats::everywhere().count());
+        let runtime = runtime("test", Priority::Answers).unwrap();
+        let both = || async move {
+            let worker = usable();
+            (worker, tokio::task::spawn_blocking(usable).await.unwrap())
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..100 {
+            let (worker, blocking) = runtime.block_on(runtime.spawn(both())).unwrap();
+            let expected = if seats == 0 { all.len() } else { 1 };
+            assert_eq!((worker.len(), blocking), (expected, all.clone()));
+            seen.insert(worker);
+        }
+        assert!(seen.len() <= seats.max(1));
+        assert_eq!(usable(), all);
     }
 }

@@ -248,6 +248,20 @@ mod tests {
         }
     }
 
+    /// Who reads in a worker must not wait there for others that read.
+    #[test]
+    fn no_reader_is_free_while_all_are_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db").display().to_string();
+        let sqlite = Sqlite::open(&path, PageCache::default()).unwrap();
+        drop(sqlite.reader().unwrap());
+        assert!(sqlite.has_free_reader());
+        let all: Vec<_> = (0..CONNECTIONS).map(|_| sqlite.reader().unwrap()).collect();
+        assert!(!sqlite.has_free_reader());
+        drop(all);
+        assert!(sqlite.has_free_reader());
+    }
+
     /// Without the thread, so that nothing depends on its pace.
     #[test]
     fn a_long_log_is_copied_and_a_short_one_is_not() {

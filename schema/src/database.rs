@@ -20,7 +20,7 @@ const PATIENT_ATTEMPTS: u32 = 250;
 pub(crate) struct Database {
     pools: Arc<Pools>,
     fence: FenceCell,
-    pause: fn(Duration),
+    sleep: fn(Duration),
 }
 
 impl Database {
@@ -28,7 +28,7 @@ impl Database {
         Ok(Self {
             pools: Arc::new(Pools::open(url, pages)?),
             fence: FenceCell::default(),
-            pause: std::thread::sleep,
+            sleep: std::thread::sleep,
         })
     }
 
@@ -37,7 +37,7 @@ impl Database {
         Ok(Self {
             pools: Arc::new(Pools::open_to_read(url)?),
             fence: FenceCell::default(),
-            pause: std::thread::sleep,
+            sleep: std::thread::sleep,
         })
     }
 
@@ -56,7 +56,7 @@ impl Database {
         name: &'static str,
         work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.run((name, ATTEMPTS), Access::Statement, work)
+        self.run(name, ATTEMPTS, Access::Statement, work)
     }
 
     /// Reads in one consistent snapshot.
@@ -65,7 +65,7 @@ impl Database {
         name: &'static str,
         work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.run((name, ATTEMPTS), Access::Read, work)
+        self.run(name, ATTEMPTS, Access::Read, work)
     }
 
     /// Writes in one serializable transaction: durably, and only while the lease is ours, if there is one.
@@ -77,7 +77,7 @@ impl Database {
         name: &'static str,
         work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.write_within(ATTEMPTS, name, work)
+        self.write_within(name, ATTEMPTS, work)
     }
 
     /// As [`Self::write`], for what the process cannot go on without.
@@ -86,17 +86,17 @@ impl Database {
         name: &'static str,
         work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.write_within(PATIENT_ATTEMPTS, name, work)
+        self.write_within(name, PATIENT_ATTEMPTS, work)
     }
 
     fn write_within<T>(
         &self,
-        attempts: u32,
         name: &'static str,
+        attempts: u32,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let fence = self.fence.get()?;
-        let done = self.run((name, attempts), Access::Write, |tx| {
+        let done = self.run(name, attempts, Access::Write, |tx| {
             // First of all: the snapshot begins with this statement, so whoever was quicker is seen or waited for.
             admit(tx, fence.as_ref())?;
             work(tx)
@@ -107,11 +107,13 @@ impl Database {
         done
     }
 
-    /// Runs the transaction `name`, at most `attempts` times. `work` may run several times and must have no effect outside the database; only
-    /// collisions with other transactions (serialization failure, deadlock, busy SQLite, a key just taken) are tried again.
+    /// Runs the transaction `name`, at most `attempts` times. `work` may run several times and must have no effect outside the
+    /// database; only collisions with other transactions (serialization failure, deadlock, busy SQLite, a key just taken)
+    /// are tried again.
     fn run<T>(
         &self,
-        (name, attempts): (&'static str, u32),
+        name: &'static str,
+        attempts: u32,
         access: Access,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -119,10 +121,11 @@ impl Database {
             match self.pools.transaction(access, &mut work) {
                 // A key that stays taken is no collision but a mistake, and says so itself.
                 Err(error) if error.is_duplicate() && attempt >= ATTEMPTS => return Err(error),
-                Err(error) if error.is_collision() => {
+                Err(error) if error.is_collision() && attempt < attempts => {
                     tracing::debug!(transaction = name, attempt, "collided, trying again");
-                    (self.pause)(pause(attempt));
+                    (self.sleep)(pause(attempt));
                 }
+                Err(error) if error.is_collision() => break,
                 other => return other,
             }
         }
@@ -146,7 +149,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::sqlite(&dir.path().join("db"));
         let mut database = Database::open(&url, PageCache::default()).unwrap();
-        database.pause = drop;
+        database.sleep = drop;
         (dir, database)
     }
 
@@ -181,31 +184,15 @@ mod tests {
     #[test]
     fn attempts_are_capped() {
         let (_dir, database) = database();
-        for (kind, patient, attempts, reason) in [
-            (
-                DatabaseErrorKind::SerializationFailure,
-                false,
-                ATTEMPTS,
-                "transaction-contended",
-            ),
-            (
-                DatabaseErrorKind::SerializationFailure,
-                true,
-                PATIENT_ATTEMPTS,
-                "transaction-contended",
-            ),
-            (
-                DatabaseErrorKind::UniqueViolation,
-                false,
-                ATTEMPTS,
-                "database-error",
-            ),
-            (
-                DatabaseErrorKind::UniqueViolation,
-                true,
-                ATTEMPTS,
-                "database-error",
-            ),
+        let (contended, taken) = (
+            (DatabaseErrorKind::SerializationFailure, "transaction-contended"),
+            (DatabaseErrorKind::UniqueViolation, "database-error"),
+        );
+        for ((kind, reason), patient, attempts) in [
+            (contended, false, ATTEMPTS),
+            (contended, true, PATIENT_ATTEMPTS),
+            (taken, false, ATTEMPTS),
+            (taken, true, ATTEMPTS),
         ] {
             let mut runs = 0;
             let work = |_: &mut Tx<'_>| -> Result<(), StoreError> {

@@ -179,6 +179,34 @@ fn a_commit_that_fails_at_its_last_row_leaves_nothing() {
     });
 }
 
+/// On Postgres, as while a transaction that touches the same rows waits for its standby.
+#[test]
+fn a_commit_outlasts_collisions_for_which_a_client_would_be_sent_away() {
+    let database = TestDatabase::new(Backend::Postgres);
+    let memory = runtime().block_on(async {
+        let memory = akd(AsyncInMemoryDatabase::new()).await;
+        publish(&memory, 3, 1).await;
+        publish(&memory, 3, 2).await
+    });
+    runtime().block_on(async {
+        let directory = akd(database.open().tree()).await;
+        publish(&directory, 3, 1).await;
+        // What a sequence has counted is not rolled back.
+        database.execute(
+            "CREATE SEQUENCE attempts; \
+             CREATE FUNCTION collide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF nextval('attempts') <= 14 THEN RAISE EXCEPTION 'collision' USING ERRCODE = '40001'; END IF; \
+             RETURN NEW; END $$; \
+             CREATE TRIGGER collide BEFORE UPDATE ON tree_head FOR EACH ROW EXECUTE FUNCTION collide()",
+        );
+        assert_eq!(publish(&directory, 3, 2).await, memory);
+    });
+    assert_eq!(
+        database.lines("SELECT last_value::text AS line FROM attempts"),
+        ["15"]
+    );
+}
+
 #[test]
 fn a_commit_must_end_with_the_next_epoch() {
     on_both(|database| {

@@ -4,6 +4,7 @@
 //! in, so that a test or another program runs the same code in its own process.
 
 pub mod access;
+mod affinity;
 pub mod artefacts;
 pub mod audits;
 pub mod backup;
@@ -28,7 +29,6 @@ pub mod publisher;
 pub mod replica;
 pub mod replicas;
 pub mod restore;
-mod seats;
 pub mod server;
 pub mod service;
 pub mod settings;

@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::access::{Access, KeySetError};
+use crate::affinity::Affinity;
 use crate::artefacts::Artefacts;
 use crate::bootstrap::open_store;
 use crate::clock::Clock;
@@ -29,7 +30,6 @@ use crate::priority::Priority;
 use crate::publisher::{self, AskError, Asker, PublishError, Publisher, Steps};
 use crate::replica::{ReplicaToken, TokenFileError};
 use crate::replicas::Replicas;
-use crate::seats::Seats;
 use crate::service::{Reads, Service};
 use crate::settings::Settings;
 
@@ -425,20 +425,20 @@ where
 
 /// A runtime all of whose threads have this priority. Workers that make answers have a processor each.
 fn runtime(name: &'static str, priority: Priority) -> Result<Runtime, ServerError> {
-    let seats = match priority {
-        Priority::Answers => Seats::everywhere(),
-        Priority::Publishing | Priority::Ahead => Seats::default(),
+    let affinity = match priority {
+        Priority::Answers => Affinity::one_each(),
+        Priority::Publishing | Priority::Ahead => Affinity::default(),
     };
     let mut builder = Builder::new_multi_thread();
-    if seats.count() > 0 {
-        builder.worker_threads(seats.count());
+    if affinity.workers() > 0 {
+        builder.worker_threads(affinity.workers());
     }
-    let at_start = seats.clone();
+    let at_start = affinity.clone();
     let runtime = builder
         .thread_name(name)
         .on_thread_start(move || {
             priority.take();
-            at_start.stand_up();
+            at_start.unbind();
         })
         .enable_all()
         .build()
@@ -446,7 +446,7 @@ fn runtime(name: &'static str, priority: Priority) -> Result<Runtime, ServerErro
             what: "a runtime",
             error,
         })?;
-    seats.seat_workers(&runtime);
+    affinity.bind_workers(&runtime);
     Ok(runtime)
 }
 
@@ -477,20 +477,24 @@ mod tests {
             let all = 0..rustix::thread::CpuSet::MAX_CPU;
             all.filter(|processor| set.is_set(*processor)).collect::<Vec<_>>()
         };
-        let (all, seats) = (usable(), Seats::everywhere().count());
+        let (all, bound) = (usable(), Affinity::one_each().workers());
         let runtime = runtime("test", Priority::Answers).unwrap();
-        let both = || async move {
-            let worker = usable();
-            (worker, tokio::task::spawn_blocking(usable).await.unwrap())
+        // All at the same time, so that each worker runs one.
+        let all_here = Arc::new(std::sync::Barrier::new(bound.max(1)));
+        let both = |_| {
+            let all_here = Arc::clone(&all_here);
+            runtime.spawn(async move {
+                all_here.wait();
+                (usable(), tokio::task::spawn_blocking(usable).await.unwrap())
+            })
         };
-        let mut seen = std::collections::BTreeSet::new();
-        for _ in 0..100 {
-            let (worker, blocking) = runtime.block_on(runtime.spawn(both())).unwrap();
-            let expected = if seats == 0 { all.len() } else { 1 };
-            assert_eq!((worker.len(), blocking), (expected, all.clone()));
-            seen.insert(worker);
-        }
-        assert!(seen.len() <= seats.max(1));
+        let both: Vec<_> = (0..bound.max(1)).map(both).collect();
+        let seen = both.into_iter().map(|both| runtime.block_on(both).unwrap());
+        let (mut workers, blocking): (Vec<_>, Vec<_>) = seen.unzip();
+        workers.sort();
+        let alone: Vec<_> = all.iter().map(|processor| vec![*processor]).collect();
+        assert_eq!(workers, if bound == 0 { vec![all.clone()] } else { alone });
+        assert!(blocking.iter().all(|usable| *usable == all), "{blocking:?}");
         assert_eq!(usable(), all);
     }
 }

@@ -8,57 +8,57 @@ use std::sync::{Arc, Barrier, mpsc};
 
 use tokio::runtime::Runtime;
 
-/// Processors for the workers of a runtime.
+/// A processor for each worker of a runtime.
 #[derive(Clone, Default)]
-pub(crate) struct Seats(Arc<[usize]>);
+pub(crate) struct Affinity(Arc<[usize]>);
 
-impl Seats {
-    /// A seat on each processor that this process may use.
-    pub(crate) fn everywhere() -> Self {
+impl Affinity {
+    /// Every processor that this process may use, one for each worker.
+    pub(crate) fn one_each() -> Self {
         let time = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::on(usable().unwrap_or_default(), time)
+        Self::to(usable().unwrap_or_default(), time)
     }
 
     /// None if there is one processor only, where the system has no such thing, or if the process has less time than its
-    /// processors have together: in containers with a quota everybody would sit on the same ones.
-    fn on(processors: Vec<usize>, time: usize) -> Self {
+    /// processors have together: the workers of all containers with a quota would be bound to the same ones.
+    fn to(processors: Vec<usize>, time: usize) -> Self {
         if processors.len() < 2 || processors.len() != time {
             return Self::default();
         }
         Self(processors.into())
     }
 
-    /// How many there are; zero: sit anywhere.
-    pub(crate) fn count(&self) -> usize {
+    /// How many workers can be bound; zero: none.
+    pub(crate) fn workers(&self) -> usize {
         self.0.len()
     }
 
-    /// For each thread when it starts: it would inherit the seat of the worker that started it, and what blocks may run anywhere.
-    pub(crate) fn stand_up(&self) {
-        sit(&self.0);
+    /// For each thread when it starts: it inherits the processor of the worker that started it, and what blocks may run anywhere.
+    pub(crate) fn unbind(&self) {
+        bind(&self.0);
     }
 
-    /// Gives each worker of a runtime with [`Self::count`] of them its seat.
-    pub(crate) fn seat_workers(&self, runtime: &Runtime) {
+    /// Binds each of the [`Self::workers`] of a runtime.
+    pub(crate) fn bind_workers(&self, runtime: &Runtime) {
         // While one waits for the others, its worker runs nothing else: so each runs one of these.
-        let all_here = Arc::new(Barrier::new(self.count()));
-        let (seated, all_seated) = mpsc::channel::<()>();
-        for number in 0..self.count() {
-            let (seats, all_here, seated) = (self.clone(), Arc::clone(&all_here), seated.clone());
+        let all_here = Arc::new(Barrier::new(self.workers()));
+        let (bound, all_bound) = mpsc::channel::<()>();
+        for number in 0..self.workers() {
+            let (this, all_here, bound) = (self.clone(), Arc::clone(&all_here), bound.clone());
             runtime.spawn(async move {
                 all_here.wait();
-                seats.0.get(number).map(std::slice::from_ref).map(sit);
-                drop(seated);
+                this.0.get(number).map(std::slice::from_ref).map(bind);
+                drop(bound);
             });
         }
-        drop(seated);
+        drop(bound);
         // Nothing is sent: it ends when nobody holds it any more.
-        all_seated.iter().for_each(drop);
+        all_bound.iter().for_each(drop);
     }
 }
 
 /// From here on this thread runs on these only; no processors: as before.
-fn sit(processors: &[usize]) {
+fn bind(processors: &[usize]) {
     if processors.is_empty() {
         return;
     }
@@ -97,15 +97,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_has_a_seat_where_all_processors_are_not_ours_all_the_time() {
+    fn nobody_is_bound_where_all_processors_are_not_ours_all_the_time() {
         for (processors, time, count) in [
             (vec![2, 5], 2, 2),
             (vec![0, 1, 2, 3], 2, 0),
             (vec![3], 1, 0),
             (vec![], 1, 0),
         ] {
-            let seats = Seats::on(processors.clone(), time);
-            assert_eq!(seats.count(), count, "{processors:?} {time}");
+            let affinity = Affinity::to(processors.clone(), time);
+            assert_eq!(affinity.workers(), count, "{processors:?} {time}");
         }
     }
 }
